@@ -1,0 +1,252 @@
+"""What each verb does with its arguments: settings from file and flags, one call into the stage, one summary out."""
+
+import argparse
+import json
+import sys
+from collections.abc import Mapping
+from pathlib import Path
+from typing import Any
+
+from medqa.environment import prepare
+from medqa.errors import MedqaError
+from medqa.paths import locate
+from medqa.settings import Settings, load_settings
+
+
+def ingest(args: argparse.Namespace) -> int:
+    """``medqa ingest``."""
+    settings = _settings(args, corpus=args.out)
+    from ingest.command import ingest as run
+
+    _show(args, run(args.sources, Path(settings.corpus), settings, args.limit))
+    return 0
+
+
+def index_build(args: argparse.Namespace) -> int:
+    """``medqa index build``."""
+    from retrieval.command import build
+
+    settings = _index_settings(args)
+    summary = build(locate(settings.corpus), Path(settings.index), settings, limit=args.limit)
+    _show(args, summary if args.json else _flat(summary))
+    return 0
+
+
+def index_update(args: argparse.Namespace) -> int:
+    """``medqa index update``."""
+    from retrieval.command import update
+
+    settings = _index_settings(args)
+    summary = update(
+        locate(settings.corpus),
+        Path(settings.index),
+        settings,
+        prune=args.prune,
+        force=args.force,
+        dry_run=args.dry_run,
+        limit=args.limit,
+    )
+    _show(args, summary if args.json else _flat(summary))
+    return 0
+
+
+def index_verify(args: argparse.Namespace) -> int:
+    """``medqa index verify``: exit 1 when something is wrong with it."""
+    from retrieval.command import verify
+
+    settings = _settings(args, index=args.index)
+    summary = verify(locate(settings.index), settings)
+    _show(args, summary)
+    return 1 if summary["problems"] else 0
+
+
+def index_stats(args: argparse.Namespace) -> int:
+    """``medqa index stats``."""
+    from retrieval.command import stats
+
+    _show(args, stats(locate(_settings(args, index=args.index).index)))
+    return 0
+
+
+def index_rollback(args: argparse.Namespace) -> int:
+    """``medqa index rollback``."""
+    from retrieval.command import rollback
+
+    _show(args, rollback(Path(_settings(args, index=args.index).index)))
+    return 0
+
+
+def search(args: argparse.Namespace) -> int:
+    """``medqa search``: one question to the terminal, or a file of them to a run file."""
+    overrides = {"retrieval.k": args.k} if args.k is not None else {}
+    settings = _settings(args, index=args.index, **overrides)
+    if (args.question is None) == (args.queries is None):
+        raise MedqaError('wanted either a "question" or --queries Q.jsonl --out RUN.jsonl; see: medqa search --help')
+    if args.queries is not None and args.out is None:
+        raise MedqaError("wanted --out RUN.jsonl beside --queries, found none")
+    from retrieval.command import search as search_one
+    from retrieval.command import search_file
+
+    if args.queries is not None:
+        _show(
+            args,
+            search_file(locate(settings.index), args.queries, args.out, settings, unit=args.unit, limit=args.limit),
+        )
+        return 0
+    found = search_one(locate(settings.index), args.question, settings, unit=args.unit)
+    if args.json:
+        _show(args, found)
+        return 0
+    for number, hit in enumerate(found["hits"], start=1):
+        title = f"{hit['title']}: " if hit["title"] else ""
+        print(f"{number:2}. {hit['score']:.3f}  {hit['pair_id']}  {title}{hit['text']}")
+    return 0
+
+
+def finetune_generator(args: argparse.Namespace) -> int:
+    """``medqa finetune generator``."""
+    from finetune.command import train_generator
+
+    _show(args, train_generator(_settings(args), args.config, args.limit, args.export))
+    return 0
+
+
+def finetune_merge(args: argparse.Namespace) -> int:
+    """``medqa finetune merge``."""
+    _settings(args)
+    from finetune.command import merge
+
+    _show(args, merge(args.adapter, args.out))
+    return 0
+
+
+def finetune_retriever(args: argparse.Namespace) -> int:
+    """``medqa finetune retriever``: says that it is not there."""
+    raise MedqaError(
+        f"wanted to train a {args.verb.removeprefix('finetune_')}, which this version cannot do yet; it trains the generator"
+    )
+
+
+finetune_reranker = finetune_search = finetune_retriever
+
+
+def ask(args: argparse.Namespace) -> int:
+    """``medqa ask``."""
+    settings = _settings(args, index=args.index)
+    from rag.command import ask as answer
+    from rag.output import answer_row, answer_text
+
+    result = answer(settings, args.question, args.variant)
+    print(json.dumps(answer_row("", result), ensure_ascii=False, indent=2) if args.json else answer_text(result))
+    return 0
+
+
+def predict(args: argparse.Namespace) -> int:
+    """``medqa predict``."""
+    settings = _settings(args, index=args.index)
+    from rag.command import predict_file
+
+    _show(args, predict_file(settings, args.queries, args.variant, args.out, args.limit))
+    return 0
+
+
+def eval_run(args: argparse.Namespace) -> int:
+    """``medqa eval run``."""
+    overrides = {"eval.out": args.out} if args.out is not None else {}
+    settings = _settings(args, **overrides)
+    from eval.command import run
+
+    summary, report = run(settings, args.limit)
+    if args.json:
+        _show(args, summary)
+    else:
+        print(report)
+    return 0
+
+
+def eval_compare(args: argparse.Namespace) -> int:
+    """``medqa eval compare``."""
+    settings = _settings(args)
+    from eval.command import compare
+
+    summary, report = compare(args.run_a, args.run_b, settings.eval.bootstrap, settings.seed, args.fail_on_regression)
+    if args.json:
+        _show(args, summary)
+    else:
+        print(report)
+    return 1 if args.fail_on_regression and summary["regressions"] else 0
+
+
+def chat(args: argparse.Namespace) -> int:
+    """``medqa chat``."""
+    settings = _settings(args, index=args.index)
+    from ui.command import chat as serve
+
+    return serve(settings, args.port)
+
+
+def doctor(args: argparse.Namespace) -> int:
+    """``medqa doctor``: exit 1 when something that the default use needs is missing."""
+    settings = _settings(args)
+    from medqa.doctor import diagnose, format_checks
+
+    checks = diagnose(settings)
+    if args.json:
+        print(
+            json.dumps([{"name": c.name, "ok": c.ok, "found": c.found, "remedy": c.remedy} for c in checks], indent=2)
+        )
+    else:
+        print(format_checks(checks))
+    return 1 if any(c.ok is False for c in checks) else 0
+
+
+def _settings(args: argparse.Namespace, **flags: Any) -> Settings:
+    """Settings from ``--config`` and ``--set``, then the verb's own flags (None: not given), which win."""
+    overrides = list(args.set)
+    overrides += [f"{key}={value}" for key, value in flags.items() if value is not None]
+    if args.seed is not None:
+        overrides.append(f"seed={args.seed}")
+    if args.offline:
+        overrides.append("offline=true")
+    if args.limit is not None and args.limit < 1:
+        raise MedqaError(f"wanted --limit of at least 1, found {args.limit}")
+    settings = load_settings(args.config, overrides)
+    prepare(settings.offline)
+    return settings
+
+
+def _index_settings(args: argparse.Namespace) -> Settings:
+    splits = f"[{args.splits}]" if args.splits else None
+    return _settings(args, index=args.index, corpus=args.corpus, splits=splits)
+
+
+def _show(args: argparse.Namespace, summary: Mapping[str, Any]) -> None:
+    """A summary as JSON, or as aligned ``key  value`` lines."""
+    if args.json:
+        json.dump(summary, sys.stdout, ensure_ascii=False, indent=2, default=str)
+        print()
+        return
+    width = max(map(len, summary), default=0)
+    for key, value in summary.items():
+        print(f"{key:<{width}}  {_plain(value)}")
+
+
+def _flat(summary: Mapping[str, Any]) -> dict[str, Any]:
+    """An index' summary for people: the calibration in one line."""
+    c = summary["calibration"]
+    if c["threshold"] is None:
+        said = f"never by similarity: {c['reason']}"
+    else:
+        said = (
+            f"below similarity {c['threshold']:.3f} (on {c['n']} questions: {c['wrong_answers']:.0%} of absent topics "
+            f"answered, {c['wrong_refusals']:.0%} of present ones refused)"
+        )
+    return {**{k: v for k, v in summary.items() if k != "calibration"}, "abstains": said}
+
+
+def _plain(value: Any) -> str:
+    if isinstance(value, Mapping):
+        return ", ".join(f"{k} {_plain(v)}" for k, v in value.items())
+    if isinstance(value, list | tuple):
+        return ", ".join(map(_plain, value))
+    return f"{value:,.4g}" if isinstance(value, float) else str(value)
