@@ -1,0 +1,1 @@
+"""Raw files -> cleaned corpus: read, clean, near-duplicates, split, report."""
