@@ -1,0 +1,1 @@
+"""Question + passages -> verified answer: prompt, generators, citations, abstention, safety."""

@@ -1,0 +1,27 @@
+"""No evidence, no answer: the gate in front of the language model."""
+
+from collections.abc import Sequence
+
+from medqa.records import Hit
+
+
+def evidence(hits: Sequence[Hit]) -> float | None:
+    """Cosine of the question and the closest passage shown; None without hits."""
+    scores = [h.dense for h in hits if h.dense is not None]
+    return max(scores, default=None)
+
+
+def why_abstain(hits: Sequence[Hit], threshold: float | None) -> str:
+    """The reason not to call the model, or an empty string. ``threshold`` None never abstains on a score."""
+    best = evidence(hits)
+    if best is None:
+        return "no passage was found"
+    if threshold is not None and best < threshold:
+        return f"the closest passage is too far from the question (similarity {best:.2f}, needed {threshold:.2f})"
+    return ""
+
+
+def is_refusal(text: str, refusal: str) -> bool:
+    """True if the model declined: the refusal sentence opens its answer (case and final stop do not matter)."""
+    fold = " ".join(text.casefold().split()).rstrip(".")
+    return fold.startswith(" ".join(refusal.casefold().split()).rstrip("."))

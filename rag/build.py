@@ -1,0 +1,80 @@
+"""Settings -> pipeline: the door of this stage. Below it nothing sees a settings object."""
+
+from collections.abc import Iterable, Sequence
+from dataclasses import dataclass
+from pathlib import Path
+
+from medqa.errors import MedqaError
+from medqa.paths import locate
+from medqa.records import Hit, Variant
+from medqa.settings import Settings
+from rag.generators import LocalModel, load_model
+from rag.pipeline import Pipeline
+from retrieval.index import Index
+
+
+@dataclass(frozen=True)
+class FusedSearch:
+    """An index with its search parameters bound; picks up a new generation between two questions."""
+
+    index: Index
+    candidates: int
+    lexical_weight: float
+
+    def search(self, questions: Sequence[str], k: int) -> list[list[Hit]]:
+        """The ``k`` best passages per question, best first."""
+        self.index.reload_if_changed()
+        return self.index.search(questions, k, candidates=self.candidates, lexical_weight=self.lexical_weight)
+
+
+def open_model(settings: Settings, variants: Iterable[Variant]) -> LocalModel | None:
+    """The language model that ``variants`` need, with its adapter if one of them is tuned; None if none needs a model."""
+    needed = set(variants)
+    if needed <= {"extractive"}:
+        return None
+    g = settings.generator
+    tuned = any(v.startswith("tuned") for v in needed)
+    if tuned and not g.adapter:
+        raise MedqaError(
+            "wanted a fine-tuned variant, found no adapter; set generator.adapter or run: medqa finetune generator"
+        )
+    return load_model(
+        g.model,
+        g.adapter if tuned else None,
+        quantize=g.quantize,
+        device=g.device,
+        max_new_tokens=g.max_new_tokens,
+        prompt_tokens=settings.rag.prompt_tokens,
+        batch_size=g.batch_size,
+        seed=settings.seed,
+    )
+
+
+def open_pipeline(settings: Settings, variants: Iterable[Variant]) -> Pipeline:
+    """Everything that ``variants`` need, loaded once: index and encoder, model and adapter."""
+    from retrieval.encoder import load_encoder
+
+    needed = set(variants)
+    searcher = None
+    threshold = settings.rag.threshold
+    if needed - {"plain", "tuned"}:
+        encoder = load_encoder(settings.retrieval.encoder, settings.retrieval.batch_size)
+        index = Index.open(locate(settings.index), encoder)
+        searcher = FusedSearch(index, settings.retrieval.candidates, settings.retrieval.lexical_weight)
+        threshold = index.manifest["calibration"]["threshold"] if threshold is None else threshold
+    return Pipeline(
+        searcher=searcher,
+        model=open_model(settings, needed),
+        passages=settings.rag.passages,
+        threshold=threshold,
+        support=settings.rag.support,
+    )
+
+
+def default_variant(settings: Settings) -> Variant:
+    """The best variant that the artefacts at hand allow: tuned+rag with an adapter, plain+rag with a model, extractive."""
+    g = settings.generator
+    if g.adapter and (locate(g.adapter) / "adapter_config.json").is_file():
+        return "tuned+rag"
+    is_local_folder = (locate(g.model) / "config.json").is_file()
+    return "plain+rag" if is_local_folder or Path(g.model).parts[0] != "models" else "extractive"
