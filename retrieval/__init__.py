@@ -1,0 +1,1 @@
+"""Questions -> passages: encoder, passages, index generations on disk, lexical search, fusion."""

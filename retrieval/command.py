@@ -1,0 +1,173 @@
+"""The verbs ``medqa index ...`` and ``medqa search``: settings in, plain dicts out."""
+
+import json
+from pathlib import Path
+from typing import Any
+
+from ingest.corpus import Corpus, read_corpus
+from medqa.errors import MedqaError
+from medqa.files import write_atomically
+from medqa.queries import Query, read_queries
+from medqa.records import Hit
+from medqa.settings import Settings
+from retrieval import generations
+from retrieval.build import build_index, update_index
+from retrieval.encoder import SentenceEncoder, load_encoder
+from retrieval.index import Index, Unit
+from retrieval.verify import index_stats, verify_index
+
+_BATCH = 256
+"""Queries searched at once: large enough for the encoder, small enough for a progress bar to move."""
+
+
+def build(
+    corpus: Path,
+    index: Path,
+    settings: Settings,
+    *,
+    reuse: bool = True,
+    share: tuple[Path, ...] = (),
+    limit: int | None = None,
+) -> dict[str, Any]:
+    """``medqa index build``: an index of exactly the corpus' pairs of ``settings.splits``."""
+    read = _limited(read_corpus(corpus), limit)
+    return build_index(
+        read.pairs,
+        read.fingerprint,
+        index,
+        _encoder(settings),
+        splits=settings.splits,
+        header=settings.passages.header,
+        max_tokens=settings.passages.max_tokens,
+        keep_generations=settings.retrieval.keep_generations,
+        reuse=reuse,
+        seed=settings.seed,
+        share=share,
+    )
+
+
+def update(
+    corpus: Path,
+    index: Path,
+    settings: Settings,
+    *,
+    prune: bool = False,
+    force: bool = False,
+    dry_run: bool = False,
+    limit: int | None = None,
+) -> dict[str, Any]:
+    """``medqa index update``: embed what is new, delete what is gone, tell the difference."""
+    generations.current(index)  # a missing index is told before the encoder is loaded
+    read = _limited(read_corpus(corpus), limit)
+    return update_index(
+        read.pairs,
+        read.fingerprint,
+        index,
+        _encoder(settings),
+        splits=settings.splits,
+        header=settings.passages.header,
+        max_tokens=settings.passages.max_tokens,
+        keep_generations=settings.retrieval.keep_generations,
+        seed=settings.seed,
+        prune=prune,
+        force=force,
+        dry_run=dry_run,
+    )
+
+
+def verify(index: Path, settings: Settings) -> dict[str, Any]:
+    """``medqa index verify``: the generation's problems; it is sound when there are none."""
+    generation = generations.current(index).name
+    problems = verify_index(index, _encoder(settings))
+    return {"index": str(index), "generation": generation, "sound": not problems, "problems": problems}
+
+
+def stats(index: Path) -> dict[str, Any]:
+    """``medqa index stats``: counts, settings, size, generations."""
+    return index_stats(index)
+
+
+def rollback(index: Path) -> dict[str, Any]:
+    """``medqa index rollback``: the generation before the current one becomes current."""
+    left, now = generations.rollback(index)
+    return {"index": str(index), "from": left, "generation": now}
+
+
+def open_index(index: Path, settings: Settings) -> Index:
+    """The index with the encoder of the settings."""
+    generations.current(index)  # a missing index is told before the encoder is loaded
+    return Index.open(index, _encoder(settings))
+
+
+def search(index: Path, question: str, settings: Settings, *, unit: Unit = "pair") -> dict[str, Any]:
+    """``medqa search "question"``: ``settings.retrieval.k`` hits, with how each came about."""
+    if not question.strip():
+        raise MedqaError("wanted a question, found an empty one; give it in quotes")
+    options = settings.retrieval
+    [hits] = open_index(index, settings).search(
+        [question], options.k, unit, candidates=options.candidates, lexical_weight=options.lexical_weight
+    )
+    return {"question": question, "unit": unit, "hits": [_shown(hit) for hit in hits]}
+
+
+def search_file(
+    index: Path, queries: Path, out: Path, settings: Settings, *, unit: Unit = "pair", limit: int | None = None
+) -> dict[str, Any]:
+    """``medqa search --queries Q.jsonl --out RUN.jsonl``: one line per query, in input order, written all or nothing; the
+    first ``limit`` queries only, if given."""
+    from tqdm import tqdm
+
+    asked = read_queries(queries)[:limit]
+    opened = open_index(index, settings)
+    options = settings.retrieval
+    lines: list[str] = []
+    with tqdm(total=len(asked), desc="search", unit="question", disable=None) as bar:
+        for start in range(0, len(asked), _BATCH):
+            batch = asked[start : start + _BATCH]
+            found = opened.search(
+                [query.question for query in batch],
+                options.k,
+                unit,
+                candidates=options.candidates,
+                lexical_weight=options.lexical_weight,
+            )
+            lines += [_run_line(query, hits) for query, hits in zip(batch, found, strict=True)]
+            bar.update(len(batch))
+    write_atomically(out, "".join(lines))
+    return {"queries": len(asked), "out": str(out), "index": str(index), "generation": opened.generation, "unit": unit}
+
+
+def _run_line(query: Query, hits: list[Hit]) -> str:
+    shown = [
+        {"pair_id": h.passage.pair_id, "passage_id": h.passage.id, "score": h.score, "text": h.passage.text}
+        for h in hits
+    ]
+    return json.dumps({"id": query.id, "question": query.question, "hits": shown}, ensure_ascii=False) + "\n"
+
+
+def _shown(hit: Hit) -> dict[str, Any]:
+    passage = hit.passage
+    return {
+        "pair_id": passage.pair_id,
+        "passage_id": passage.id,
+        "score": hit.score,
+        "dense": hit.dense,
+        "dense_rank": hit.dense_rank,
+        "lexical": hit.lexical,
+        "lexical_rank": hit.lexical_rank,
+        "title": passage.title,
+        "source": passage.source,
+        "url": passage.url,
+        "text": passage.text,
+    }
+
+
+def _encoder(settings: Settings) -> SentenceEncoder:
+    return load_encoder(settings.retrieval.encoder, settings.retrieval.batch_size)
+
+
+def _limited(corpus: Corpus, limit: int | None) -> Corpus:
+    """The first ``limit`` pairs, for a smoke run; their fingerprint says so."""
+    if limit is None or limit >= len(corpus.pairs):
+        return corpus
+    return Corpus(corpus.pairs[:limit], f"{corpus.fingerprint}:first-{limit}")

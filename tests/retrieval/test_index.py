@@ -1,0 +1,147 @@
+from dataclasses import replace
+
+import numpy as np
+import pytest
+from retrieval_toys import SETTINGS, ToyEncoder, numbered_pairs, pair
+
+from medqa.errors import MedqaError
+from retrieval import generations
+from retrieval.build import build_index
+from retrieval.index import Index
+from retrieval.lexical import LexicalIndex
+
+ANSWERS = {
+    "asthma": "Asthma narrows airways.",
+    "copd": "Smoke narrows airways slowly.",
+    "gout": "Gout hurts joints.",
+    "arthritis": "Arthritis hurts joints badly.",
+    "long": "One opens here. " + "Filler words stand around here now ok. " * 3 + "Airways end it.",
+}
+
+
+def opened(path, pairs=None, encoder=None, fingerprint="c", **settings):
+    encoder = encoder or ToyEncoder()
+    pairs = pairs or [pair(name, answer) for name, answer in ANSWERS.items()]
+    build_index(pairs, fingerprint, path, encoder, reuse=False, **(SETTINGS | {"max_tokens": 8} | settings))
+    return Index.open(path, encoder)
+
+
+def found(hits):
+    return [hit.passage.pair_id for hit in hits]
+
+
+def test_scores_against_a_second_implementation(tmp_path):
+    index = opened(tmp_path)
+    question = "What narrows airways slowly?"
+    texts = [p.embedded_text for p in index.passages]
+    cosine = ToyEncoder()._vectors(texts) @ ToyEncoder()._vectors([question])[0]
+    bm25 = LexicalIndex.build(texts).scores(question)
+    norm = lambda x: (x - x.min()) / (x.max() - x.min())  # noqa: E731
+    expected = 0.6 * norm(cosine) + 0.4 * norm(bm25)
+    [hits] = index.search([question], len(texts), lexical_weight=0.4)
+    by_id = {hit.passage.id: hit for hit in hits}
+    assert [hit.score for hit in hits] == pytest.approx(sorted(expected, reverse=True)[: len(hits)], abs=1e-5)
+    for passage, c, b, s in zip(index.passages, cosine, bm25, expected, strict=True):
+        if passage.id in by_id:
+            hit = by_id[passage.id]
+            assert (hit.dense, hit.lexical, hit.score) == pytest.approx((c, b, s), abs=1e-5)
+
+
+def test_hits_say_how_they_came_about(tmp_path):
+    index = opened(tmp_path)
+    [[first, second, *_]] = index.search(["narrows airways slowly smoke"], 5, candidates=1, lexical_weight=0.3)
+    assert (first.passage.pair_id, first.dense_rank, first.lexical_rank) == ("copd", 1, 1)
+    assert first.dense == 1.0
+    assert second.passage.pair_id == "asthma"
+    [[dense_only, *_]] = index.search(["Zebra"], 1)
+    assert dense_only.lexical_rank is None and dense_only.lexical == 0.0 and dense_only.dense == 0.0
+
+
+def test_a_candidate_of_the_lexical_arm_alone_has_its_true_cosine(tmp_path):
+    # Dense puts the short passage first; BM25 weighs the rare word and proposes the other one.
+    pairs = [pair("common", "Pain pain pain."), pair("rare", "Pain of dermatomyositis here now."), pair("x", "Pain.")]
+    index = opened(tmp_path, pairs)
+    [hits] = index.search(["pain pain dermatomyositis"], 1, candidates=1, lexical_weight=1.0)
+    assert found(hits) == ["rare"]
+    assert hits[0].dense_rank is None and hits[0].lexical_rank == 1
+    assert hits[0].dense == pytest.approx(3 / np.sqrt(5 * 5), abs=1e-6)
+
+
+def test_pairs_appear_once_by_their_best_passage(tmp_path):
+    index = opened(tmp_path)
+    [by_pair] = index.search(["airways"], 5, "pair")
+    assert sorted(found(by_pair)) == sorted(ANSWERS)
+    assert next(h for h in by_pair if h.passage.pair_id == "long").passage.text == "Airways end it."
+
+
+def test_equal_texts_appear_once_as_passages_and_each_as_pair(tmp_path):
+    pairs = [pair(f"p{i}", "Gout hurts joints.", topic=f"topic{i}") for i in range(30)] + [pair("z", "Asthma narrows.")]
+    index = opened(tmp_path, pairs)
+    [passages] = index.search(["gout joints"], 2, candidates=3)  # repeats use up the candidates: more are taken
+    assert found(passages) == ["p0", "z"]
+    [whole] = index.search(["gout joints"], 31, "pair", candidates=3)
+    assert len(set(found(whole))) == 31
+
+
+def test_ties_fall_by_id(tmp_path):
+    pairs = [pair(name, "Gout hurts joints.") for name in ("b", "c", "a")]
+    assert found(opened(tmp_path, pairs).search(["gout"], 3, "pair")[0]) == ["a", "b", "c"]
+
+
+def test_excluded_passages_are_absent(tmp_path):
+    index = opened(tmp_path)
+    [hits] = index.search(["airways"], 50, exclude=lambda p: p.pair_id in ("asthma", "long"))
+    assert set(found(hits)) == {"copd", "gout", "arthritis"}
+    assert index.search(["airways"], 3, exclude=lambda p: True) == [[]]
+
+
+def test_many_questions_at_once_equal_one_at_a_time(tmp_path):
+    index = opened(tmp_path, numbered_pairs(60))
+    questions = [f"number{i} it opens" for i in range(40)]
+    assert index.search(questions, 7) == [index.search([q], 7)[0] for q in questions]
+    assert index.search([], 3) == []
+
+
+def test_the_index_refuses_what_it_cannot_answer(tmp_path):
+    with pytest.raises(MedqaError, match="found none; make it with"):
+        Index.open(tmp_path / "none", ToyEncoder())
+    index = opened(tmp_path / "i")
+    with pytest.raises(MedqaError, match=r"another encoder's vectors; set retrieval\.encoder") as caught:
+        Index.open(tmp_path / "i", ToyEncoder("other"))
+    assert "\n" not in str(caught.value)
+    with pytest.raises(MedqaError, match="k=0"):
+        index.search(["x"], 0)
+    file = generations.current(tmp_path / "i") / "vectors.faiss"
+    file.write_bytes(file.read_bytes()[:-100])
+    with pytest.raises(MedqaError, match=r"wanted a sound generation 000001 .* index rollback") as caught:
+        Index.open(tmp_path / "i", ToyEncoder())
+    assert "\n" not in str(caught.value)
+
+
+def test_a_reader_keeps_what_it_opened_until_it_reloads(tmp_path):
+    encoder = ToyEncoder()
+    old = opened(tmp_path, numbered_pairs(4), encoder, keep_generations=1)
+    before = old.search(["number1"], 3)
+    opened(tmp_path, numbered_pairs(9), encoder, "c2", keep_generations=1)
+    assert not (tmp_path / "generations" / "000001").exists()
+    assert old.search(["number1"], 3) == before
+    assert old.reload_if_changed() is True
+    assert (old.generation, old.manifest["pairs"]) == ("000002", 9)
+    assert {p.pair_id for p in old.passages} == {f"p{i:03d}" for i in range(9)}
+    assert old.reload_if_changed() is False
+
+
+def test_a_reload_that_fails_keeps_the_old_generation(tmp_path):
+    index = opened(tmp_path, numbered_pairs(4))
+    opened(tmp_path, numbered_pairs(4), ToyEncoder("other"))
+    with pytest.raises(MedqaError, match="another encoder"):
+        index.reload_if_changed()
+    assert index.generation == "000001" and index.search(["number1"], 1)[0][0].passage.pair_id == "p001"
+
+
+def test_rows_and_passages_stay_together_through_the_files(tmp_path):
+    pairs = [replace(p, source="S", url="U") for p in numbered_pairs(50)]
+    index = opened(tmp_path, pairs, header="question")
+    hits = index.search([p.embedded_text for p in index.passages], 1, lexical_weight=0.0)
+    assert [h[0].passage for h in hits] == list(index.passages)
+    assert {h[0].dense for h in hits} == {1.0}
