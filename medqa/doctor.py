@@ -10,6 +10,7 @@ from dataclasses import dataclass
 from pathlib import Path
 from typing import TYPE_CHECKING
 
+from medqa.base_model import is_hub_id
 from medqa.errors import MedqaError
 from medqa.hardware import pick_device, pick_dtype
 from medqa.paths import locate
@@ -164,8 +165,7 @@ def check_model(model: str, offline: bool) -> Check:
     folder = locate(model)
     remedy = "restore models/phi3-nano from the repository, or set generator.model to a folder or a hub id"
     if not folder.is_dir():
-        is_hub_id = model.count("/") == 1 and Path(model).parts[0] not in ("models", "runs", "..", ".", "~", "/")
-        if is_hub_id:
+        if is_hub_id(model):
             where = "only from the local cache (offline)" if offline else "on first use"
             return Check("model", None, f"{model} is a hub id, fetched {where}; not checked")
         return Check("model", False, f"no folder {model}", remedy)
@@ -187,7 +187,7 @@ def check_adapter_fits(adapter: str | None, model: str) -> Check:
     folder = locate(adapter)
     if not folder.is_dir():
         return Check("adapter", None, f"no folder {adapter}: no tuned variants", "medqa finetune generator")
-    from finetune.result import check_adapter
+    from medqa.adapter import check_adapter
 
     check_adapter(folder, str(locate(model)) if locate(model).exists() else model)
     return Check("adapter", True, f"{folder} fits the model")

@@ -31,4 +31,5 @@ def pick_dtype(device: str) -> str:
         return "bfloat16" if cpu_has_bf16() else "float32"
     import torch
 
-    return "bfloat16" if torch.cuda.is_bf16_supported() else "float16"
+    # Ampere (8.0) is the first generation with bf16 in hardware; torch's own check also counts emulation.
+    return "bfloat16" if torch.cuda.get_device_capability() >= (8, 0) else "float16"

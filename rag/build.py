@@ -2,8 +2,9 @@
 
 from collections.abc import Iterable, Sequence
 from dataclasses import dataclass
-from pathlib import Path
 
+from medqa.adapter import CONFIG
+from medqa.base_model import is_hub_id
 from medqa.errors import MedqaError
 from medqa.paths import locate
 from medqa.records import Hit, Variant
@@ -46,6 +47,7 @@ def open_model(settings: Settings, variants: Iterable[Variant]) -> LocalModel | 
         max_new_tokens=g.max_new_tokens,
         prompt_tokens=settings.rag.prompt_tokens,
         batch_size=g.batch_size,
+        offline=settings.offline,
         seed=settings.seed,
     )
 
@@ -71,10 +73,20 @@ def open_pipeline(settings: Settings, variants: Iterable[Variant]) -> Pipeline:
     )
 
 
+def has_model(settings: Settings) -> bool:
+    """True if the base model is a folder that is there, or a hub id."""
+    model = settings.generator.model
+    return (locate(model) / "config.json").is_file() or is_hub_id(model)
+
+
+def has_adapter(settings: Settings) -> bool:
+    """True if the adapter is there."""
+    adapter = settings.generator.adapter
+    return adapter is not None and (locate(adapter) / CONFIG).is_file()
+
+
 def default_variant(settings: Settings) -> Variant:
     """The best variant that the artefacts at hand allow: tuned+rag with an adapter, plain+rag with a model, extractive."""
-    g = settings.generator
-    if g.adapter and (locate(g.adapter) / "adapter_config.json").is_file():
-        return "tuned+rag"
-    is_local_folder = (locate(g.model) / "config.json").is_file()
-    return "plain+rag" if is_local_folder or Path(g.model).parts[0] != "models" else "extractive"
+    if not has_model(settings):
+        return "extractive"
+    return "tuned+rag" if has_adapter(settings) else "plain+rag"

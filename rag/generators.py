@@ -6,9 +6,10 @@ A draft is raw text; nobody sees it before :mod:`rag.citations` has checked it.
 from collections.abc import Callable, Iterator, Sequence
 from contextlib import AbstractContextManager, nullcontext
 from dataclasses import dataclass
-from pathlib import Path
 from typing import Any, Protocol
 
+from medqa.adapter import check_adapter
+from medqa.base_model import load_tokenizer, nf4_config, resolve_model, short_reason
 from medqa.errors import MedqaError
 from medqa.hardware import pick_device, pick_dtype
 from medqa.paths import locate
@@ -191,6 +192,7 @@ def load_model(
     max_new_tokens: int,
     prompt_tokens: int,
     batch_size: int,
+    offline: bool,
     seed: int = 0,
 ) -> LocalModel:
     """Load a base model (folder or hub id) and, if given, its adapter.
@@ -199,26 +201,23 @@ def load_model(
         MedqaError: no such folder and not in the local cache, no adapter there, or an adapter of another base model.
     """
     import torch
-    from finetune.result import check_adapter
-    from transformers import AutoModelForCausalLM, AutoTokenizer
+    from transformers import AutoModelForCausalLM
     from transformers.utils import logging
 
     logging.disable_progress_bar()
-    where = locate(model)
-    name = str(where) if where.exists() else _hub_id(model)
+    folder = resolve_model(model, offline)
     if adapter is not None:
-        check_adapter(locate(adapter), name)
+        check_adapter(locate(adapter), folder)
     place = pick_device(device)
     options: dict[str, Any] = {"dtype": getattr(torch, pick_dtype(place)), "device_map": {"": place}}
     if quantize == "nf4":
         options["quantization_config"] = nf4_config(options["dtype"])
     torch.manual_seed(seed)
     try:
-        tokenizer = AutoTokenizer.from_pretrained(name)
-        loaded: Any = AutoModelForCausalLM.from_pretrained(name, **options)
-    except (OSError, ValueError) as error:
+        loaded: Any = AutoModelForCausalLM.from_pretrained(folder, local_files_only=True, **options)
+    except (OSError, ValueError, KeyError, RuntimeError) as error:
         raise MedqaError(
-            f"wanted a transformers model at {model}, found none that loads ({_first_line(error)})"
+            f"wanted a transformers model at {model}, found none that loads ({short_reason(error)})"
         ) from error
     if adapter is not None:
         from peft import PeftModel
@@ -226,33 +225,12 @@ def load_model(
         loaded = PeftModel.from_pretrained(loaded, str(locate(adapter)))
     return LocalModel(
         loaded.eval(),
-        tokenizer,
+        load_tokenizer(folder),
         max_new_tokens=max_new_tokens,
         prompt_tokens=prompt_tokens,
         batch_size=batch_size,
         tuned=adapter is not None,
     )
-
-
-def nf4_config(compute_dtype: Any) -> Any:
-    """4-bit NormalFloat with double quantisation (Dettmers et al., 2023, QLoRA)."""
-    from transformers import BitsAndBytesConfig
-
-    return BitsAndBytesConfig(
-        load_in_4bit=True,
-        bnb_4bit_quant_type="nf4",
-        bnb_4bit_use_double_quant=True,
-        bnb_4bit_compute_dtype=compute_dtype,
-    )
-
-
-def _hub_id(model: str) -> str:
-    looks_like_path = (
-        Path(model).is_absolute() or model.count("/") != 1 or model.startswith((".", "~", "models/", "runs/"))
-    )
-    if looks_like_path:
-        raise MedqaError(f"wanted a model folder at {model}, found none; set generator.model to a folder or a hub id")
-    return model
 
 
 def _end_ids(model: Any, tokenizer: Any) -> list[int]:
@@ -267,7 +245,3 @@ def _batches(lengths: Sequence[int], size: int) -> Iterator[list[int]]:
     order = sorted(range(len(lengths)), key=lambda i: (lengths[i], i))
     for start in range(0, len(order), size):
         yield order[start : start + size]
-
-
-def _first_line(error: BaseException) -> str:
-    return next(iter(str(error).strip().splitlines()), type(error).__name__)

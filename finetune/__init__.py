@@ -1,0 +1,1 @@
+"""Fine-tuning: examples and label masks, LoRA and QLoRA of the generator."""

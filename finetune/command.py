@@ -1,0 +1,235 @@
+"""``medqa finetune generator`` and ``medqa finetune merge``: settings become plain arguments here, and nowhere below."""
+
+import sys
+from collections import Counter
+from collections.abc import Sequence
+from pathlib import Path
+from typing import TYPE_CHECKING, Any
+
+from finetune.checkpoints import checkpoint_folder, remove_checkpoints
+from finetune.examples import Example, Shares
+from finetune.jsonl import read_examples, refuse_held_out, write_examples
+from finetune.lora import add_lora, trainable_parameters
+from finetune.masking import EncodedSet, describe_example, encode_all
+from finetune.merge import merge
+from finetune.model import (
+    choose_compute,
+    load_base,
+    refuse_4bit_on_cpu,
+)
+from finetune.result import save_result
+from finetune.train import TrainOutcome, TrainPlan, train
+from ingest.corpus import Corpus, read_corpus
+from medqa.adapter import KIND, MAKE
+from medqa.base_model import base_fingerprint, load_tokenizer, portable_name, resolve_model
+from medqa.errors import MedqaError
+from medqa.files import sha256_file, staged_folder
+from medqa.manifest import is_current, read_manifest, recipe_key
+from medqa.paths import locate
+from medqa.settings import FinetuneSettings, Settings
+
+if TYPE_CHECKING:
+    from retrieval.encoder import Encoder
+
+__all__ = ["merge", "train_generator"]
+
+
+def train_generator(
+    settings: Settings, config: Path | None, limit: int | None = None, export: Path | None = None
+) -> dict[str, Any]:
+    """Fine-tune the generator on the corpus' train split, or with ``export`` only write the examples it would learn from.
+
+    An unchanged result is reused; an interrupted run goes on from its newest checkpoint.
+
+    Args:
+        settings: all of them.
+        config: the file they came from, for the command that resumes.
+        limit: train pairs used; None for all.
+        export: JSONL to write instead of training.
+
+    Returns:
+        What was made, for people and ``--json``: ``reused`` or ``interrupted`` say that nothing, or not all, was done.
+
+    Raises:
+        MedqaError: nothing to train on, no base model, or a recipe this machine cannot run.
+    """
+    if export is not None:
+        return _export(settings, limit, export)
+    fs, gs = settings.finetune, settings.generator
+    out = Path(fs.out)
+    compute = choose_compute(gs.device)
+    refuse_4bit_on_cpu(gs.quantize, compute)
+    folder = resolve_model(gs.model, settings.offline)
+    base = {"name": portable_name(gs.model), "fingerprint": base_fingerprint(folder)}
+    corpus = _corpus(settings)
+    inputs = _inputs(settings, corpus, base["fingerprint"])
+    recipe = _recipe(settings, limit)
+    key = recipe_key(KIND, inputs, recipe)
+    if is_current(out, KIND, key):
+        return {"adapter": str(out), "reused": True, **_summary(read_manifest(out, KIND, MAKE))}
+
+    train_examples, eval_examples = _examples(settings, corpus, limit)
+    tokenizer = load_tokenizer(folder)
+    rows = encode_all(tokenizer, train_examples, fs.max_length)
+    eval_rows = encode_all(tokenizer, eval_examples, fs.max_length)
+    _say(_describe(train_examples, rows, eval_rows))
+    _say(f"one example as the loss sees it:\n{describe_example(tokenizer, rows.rows[0])}\n")
+    _say(f"training on {compute.device} in {compute.dtype}: {compute.why}")
+
+    _seed(settings.seed)
+    model, modules = add_lora(load_base(folder, gs.quantize, compute), fs.targets, fs.r, fs.alpha, fs.dropout)
+    trainable, parameters = trainable_parameters(model)
+    _say(f"LoRA on {modules} modules: {trainable:,} of {parameters:,} parameters train")
+    pad_id = tokenizer.pad_token_id if tokenizer.pad_token_id is not None else tokenizer.eos_token_id
+    checkpoints = checkpoint_folder(out, key)
+    outcome = train(model, rows.rows, eval_rows.rows, pad_id, _plan(fs, settings.seed), compute, checkpoints, key)
+    if outcome.interrupted:
+        return _interrupted(outcome, checkpoints, config)
+
+    facts = {
+        "examples": _counts(train_examples, rows, eval_rows),
+        "trainable": trainable,
+        "modules": modules,
+        "compute": f"{compute.device}, {compute.dtype}",
+    }
+    with staged_folder(out) as stage:
+        manifest = save_result(stage, model, tokenizer, base, outcome, inputs, recipe, facts)
+    remove_checkpoints(out)
+    return {"adapter": str(out), "reused": False, **_summary(manifest)}
+
+
+def _export(settings: Settings, limit: int | None, export: Path) -> dict[str, Any]:
+    train_examples, eval_examples = _examples(settings, _corpus(settings), limit)
+    write_examples(export, [*train_examples, *eval_examples])
+    return {"examples": str(export), "train": len(train_examples), "validation": len(eval_examples)}
+
+
+def _corpus(settings: Settings) -> Corpus | None:
+    """The corpus; None where ready-made examples travelled without it."""
+    path = locate(settings.corpus)
+    if settings.finetune.examples is not None and not path.exists():
+        _say(f"no corpus at {path}: the examples cannot be checked for held-out pairs here")
+        return None
+    return read_corpus(path)
+
+
+def _inputs(settings: Settings, corpus: Corpus | None, base: str) -> dict[str, str]:
+    inputs = {"base": base}
+    if settings.finetune.examples is not None:
+        path = locate(settings.finetune.examples)
+        if not path.is_file():
+            raise MedqaError(f"wanted examples at {path}, found none; write them with: {MAKE} --export {path}")
+        return {**inputs, "examples": sha256_file(path)}
+    assert corpus is not None  # only ready-made examples do without
+    return {**inputs, "corpus": corpus.fingerprint}
+
+
+def _recipe(settings: Settings, limit: int | None) -> dict[str, Any]:
+    """The settings that decide the adapter's content; where it goes and what it is tracked with do not."""
+    recipe: dict[str, Any] = settings.finetune.model_dump(mode="json", exclude={"out", "examples", "report_to"})
+    recipe |= {"seed": settings.seed, "limit": limit, "quantize": settings.generator.quantize}
+    if settings.finetune.examples is None:
+        recipe |= {f"passages.{k}": v for k, v in settings.passages.model_dump(mode="json").items()}
+        recipe["retrieval.encoder"] = settings.retrieval.encoder
+    return recipe
+
+
+def _examples(settings: Settings, corpus: Corpus | None, limit: int | None) -> tuple[list[Example], list[Example]]:
+    fs = settings.finetune
+    if fs.examples is not None:
+        return _ready_made(locate(fs.examples), corpus, limit, fs.eval_examples)
+    from finetune.sets import build_sets
+    from retrieval.encoder import load_encoder
+    from retrieval.passages import header_parts, make_passages
+
+    assert corpus is not None  # only ready-made examples do without
+    parts = header_parts(settings.passages.header)
+    encoder: Encoder = load_encoder(settings.retrieval.encoder, settings.retrieval.batch_size)
+    return build_sets(
+        corpus.pairs,
+        lambda pairs: make_passages(
+            pairs, parts, encoder.count_tokens, settings.passages.max_tokens, encoder.max_tokens
+        ),
+        encoder,
+        Shares(fs.closed_book, fs.grounded, fs.refusal),
+        settings.seed,
+        fs.max_answer_sentences,
+        limit,
+        fs.eval_examples,
+    )
+
+
+def _ready_made(
+    path: Path, corpus: Corpus | None, limit: int | None, eval_limit: int
+) -> tuple[list[Example], list[Example]]:
+    examples = read_examples(path)
+    train_examples = [e for e in examples if e.split == "train"][:limit]
+    eval_examples = [e for e in examples if e.split == "validation"][:eval_limit]
+    if not train_examples or not eval_examples:
+        raise MedqaError(
+            f"wanted examples of train and of validation in {path}, found {len(train_examples)} and {len(eval_examples)}; "
+            f"write both with: {MAKE} --export {path}"
+        )
+    if corpus is not None:
+        refuse_held_out(train_examples, corpus.of(("validation", "test")))
+        refuse_held_out(eval_examples, corpus.of(("test",)))
+    return train_examples, eval_examples
+
+
+def _plan(fs: FinetuneSettings, seed: int) -> TrainPlan:
+    return TrainPlan(
+        learning_rate=fs.learning_rate,
+        epochs=fs.epochs,
+        max_steps=fs.max_steps,
+        warmup_steps=fs.warmup_steps,
+        batch_size=fs.batch_size,
+        accumulation=fs.accumulation,
+        eval_steps=fs.eval_steps,
+        checkpointing=fs.checkpointing,
+        optim=fs.optim,
+        sampling=fs.sampling,
+        report_to=fs.report_to,
+        seed=seed,
+    )
+
+
+def _counts(examples: Sequence[Example], rows: EncodedSet, eval_rows: EncodedSet) -> dict[str, Any]:
+    return {
+        "train": len(rows.rows),
+        "validation": len(eval_rows.rows),
+        "by_kind": dict(sorted(Counter(e.kind for e in examples).items())),
+        "tokens": rows.tokens,
+        "supervised": rows.supervised,
+        "truncated": rows.truncated,
+        "left_out": rows.left_out,
+    }
+
+
+def _describe(examples: Sequence[Example], rows: EncodedSet, eval_rows: EncodedSet) -> str:
+    counts = _counts(examples, rows, eval_rows)
+    kinds = ", ".join(f"{n} {kind}" for kind, n in counts["by_kind"].items())
+    return (
+        f"{counts['train']} training examples ({kinds}), {rows.tokens:,} tokens, {rows.supervised:,} of them supervised; "
+        f"{rows.truncated} shortened, {rows.left_out} left out as too long; {counts['validation']} validation examples"
+    )
+
+
+def _summary(manifest: dict[str, Any]) -> dict[str, Any]:
+    names = ("base_eval_loss", "best_eval_loss", "best_step", "steps", "tokens_per_second")
+    return {"base": manifest["base"]["name"], **{name: manifest[name] for name in names}}
+
+
+def _interrupted(outcome: TrainOutcome, checkpoints: Path, config: Path | None) -> dict[str, Any]:
+    command = "medqa finetune generator" + (f" --config {config}" if config else "")
+    _say(f"stopped at step {outcome.step} of {outcome.max_steps}, saved in {checkpoints}; go on with: {command}")
+    return {"interrupted": True, "step": outcome.step, "checkpoints": str(checkpoints), "resume": command}
+
+
+def _seed(seed: int) -> None:
+    from transformers import set_seed
+
+    set_seed(seed)
+
+
+def _say(text: str) -> None:
+    print(text, file=sys.stderr, flush=True)

@@ -1,0 +1,224 @@
+import json
+import stat
+from pathlib import Path
+
+import pytest
+import torch
+
+from finetune import command
+from finetune.command import merge, train_generator
+from finetune.jsonl import read_examples
+from finetune.merge import compare, gate
+from ingest.corpus import write_pairs
+from medqa.adapter import check_adapter
+from medqa.errors import GateFailed, MedqaError
+from medqa.paths import PROJECT
+from medqa.settings import load_settings
+from rag.prompt import messages_for, render
+from tests.tiny_phi3 import save_tiny_phi3
+
+from .conftest import WordEncoder, make_pair
+from .test_train import stop_after
+
+
+@pytest.fixture
+def corpus(tmp_path):
+    pairs = [make_pair(n, f"Topic{n // 2}", ("train", "train", "validation")[n // 2 % 3]) for n in range(36)]
+    pairs.append(make_pair(99, "Secret", "test", answer="PLANTED in test. PLANTED again."))
+    path = tmp_path / "pairs.csv"
+    with path.open("w", newline="") as stream:
+        write_pairs(stream, pairs)
+    return path
+
+
+@pytest.fixture
+def make_settings(tmp_path, base, corpus, monkeypatch):
+    monkeypatch.setattr("retrieval.encoder.load_encoder", lambda name, batch_size: WordEncoder())
+
+    def make(*overrides):
+        values = {
+            "corpus": corpus, "generator.model": base, "generator.device": "cpu", "finetune.out": tmp_path / "adapter",
+            "finetune.batch_size": 4, "finetune.eval_steps": 3, "finetune.warmup_steps": 1, "finetune.eval_examples": 8,
+            "finetune.learning_rate": 0.05, "finetune.checkpointing": False, "finetune.targets": "[qkv_proj, down_proj]",
+        }  # fmt: skip
+        return load_settings(None, [*(f"{k}={v}" for k, v in values.items()), *overrides])
+
+    return make
+
+
+def folder_bytes(folder):
+    return {p.name: p.read_bytes() for p in sorted(folder.iterdir())}
+
+
+def test_the_result_loads_with_stock_peft_and_changes_the_logits(make_settings, base, tmp_path, capsys):
+    made = train_generator(make_settings(), None)
+    out = tmp_path / "adapter"
+    assert made["reused"] is False and made["best_eval_loss"] < made["base_eval_loss"]
+
+    from peft import PeftModel
+    from transformers import AutoModelForCausalLM, AutoTokenizer
+
+    tokenizer = AutoTokenizer.from_pretrained(out)
+    ids = torch.tensor([render(tokenizer, messages_for("What is Topic0 number 0?", None))])
+    plain = AutoModelForCausalLM.from_pretrained(base)
+    with torch.no_grad():
+        before = plain(ids).logits
+        after = PeftModel.from_pretrained(plain, str(out)).eval()(ids).logits
+    assert (before - after).abs().max() > 0.01
+    assert tokenizer.chat_template == AutoTokenizer.from_pretrained(base).chat_template
+
+    names = {p.name for p in out.iterdir()}
+    assert names >= {
+        "adapter_model.safetensors",
+        "README.md",
+        "trainer_state.json",
+        "manifest.json",
+        "training_curve.png",
+    }
+    assert all(stat.S_IMODE(p.stat().st_mode) == 0o644 for p in out.iterdir())
+    assert json.loads((out / "adapter_config.json").read_text())["base_model_name_or_path"] == "tiny-phi3"
+    for file in out.iterdir():  # nothing that names this machine's folders
+        assert str(tmp_path).encode() not in file.read_bytes() and str(base.parent).encode() not in file.read_bytes()
+    assert not (tmp_path / "checkpoints").exists()
+    captured = capsys.readouterr()
+    assert "tokens with loss" in captured.err and "LoRA on 4 modules" in captured.err
+    assert captured.out == ""
+
+
+def test_unchanged_is_reused_and_changed_is_not(make_settings, tmp_path, corpus):
+    first = train_generator(make_settings(), None)
+    before = folder_bytes(tmp_path / "adapter")
+    again = train_generator(make_settings(), None)
+    assert again == first | {"reused": True} and folder_bytes(tmp_path / "adapter") == before
+    assert train_generator(make_settings("finetune.r=2"), None)["reused"] is False
+    corpus.write_text(corpus.read_text().replace("Sentence one", "Sentence uno"))
+    assert train_generator(make_settings("finetune.r=2"), None)["reused"] is False
+
+
+def test_equal_runs_give_equal_adapters(make_settings, tmp_path):
+    train_generator(make_settings(), None)
+    train_generator(make_settings(f"finetune.out={tmp_path / 'second'}"), None)
+    left, right = (tmp_path / name / "adapter_model.safetensors" for name in ("adapter", "second"))
+    assert left.read_bytes() == right.read_bytes()
+
+
+def test_export_then_train_on_the_file(make_settings, tmp_path):
+    path = tmp_path / "examples.jsonl"
+    made = train_generator(make_settings(), None, export=path)
+    assert made == {"examples": str(path), "train": 24, "validation": 8}
+    assert not (tmp_path / "adapter").exists()
+    assert "PLANTED" not in path.read_text() and len(read_examples(path)) == 32
+    ready = make_settings(f"finetune.examples={path}")
+    assert train_generator(ready, None)["reused"] is False
+    lines = path.read_text().splitlines()
+    leak = json.loads(lines[0]) | {"id": "p099", "kind": "closed_book", "sources": None, "answer": "PLANTED"}
+    path.write_text("\n".join([*lines, json.dumps(leak)]))
+    with pytest.raises(MedqaError, match="without held-out pairs, found 1"):
+        train_generator(ready, None)
+
+
+def test_interrupted_then_resumed(make_settings, tmp_path, monkeypatch, capsys):
+    train_generator(make_settings(f"finetune.out={tmp_path / 'unbroken'}"), None)
+    with monkeypatch.context() as patch:
+        stop_after(patch, 2)
+        made = train_generator(make_settings(), Path("configs/x.yaml"))
+    assert made["interrupted"] and made["resume"] == "medqa finetune generator --config configs/x.yaml"
+    assert "go on with: medqa finetune generator --config configs/x.yaml" in capsys.readouterr().err
+    assert not (tmp_path / "adapter").exists()
+    train_generator(make_settings(), None)
+    assert "resuming from" in capsys.readouterr().err
+    left, right = (tmp_path / name / "adapter_model.safetensors" for name in ("adapter", "unbroken"))
+    assert left.read_bytes() == right.read_bytes()
+
+
+def test_limit_draws_that_many_pairs(make_settings, tmp_path):
+    train_generator(make_settings(), None, limit=5)
+    assert json.loads((tmp_path / "adapter" / "manifest.json").read_text())["examples"]["train"] == 5
+
+
+@pytest.mark.parametrize(
+    ("override", "message"),
+    [
+        ("generator.quantize=nf4", "use configs/nano-cpu.yaml"),
+        ("generator.model=models/none", "wanted a model folder at models/none"),
+        ("finetune.targets=[q_proj]", "this model has: down_proj"),
+        ("finetune.max_length=64", "raise finetune.max_length"),
+        ("finetune.examples=none.jsonl", "--export"),
+        ("corpus=none", "medqa ingest"),
+    ],
+)
+def test_bad_input_leaves_the_old_result_untouched(make_settings, tmp_path, override, message, monkeypatch):
+    monkeypatch.setattr(torch.cuda, "is_available", lambda: False)
+    (tmp_path / "adapter").mkdir()
+    (tmp_path / "adapter" / "old").write_text("kept")
+    extra = ["finetune.closed_book=0"] if "max_length" in override else []
+    with pytest.raises(MedqaError, match=message) as error:
+        train_generator(make_settings(override, *extra), None)
+    assert "\n" not in str(error.value)
+    assert folder_bytes(tmp_path / "adapter") == {"old": b"kept"}
+
+
+def test_a_full_disk_leaves_the_old_result_untouched(make_settings, tmp_path, monkeypatch):
+    (tmp_path / "adapter").mkdir()
+    (tmp_path / "adapter" / "old").write_text("kept")
+
+    def no_space(*_, **__):
+        raise OSError(28, "No space left on device")
+
+    monkeypatch.setattr(command, "save_result", no_space)
+    with pytest.raises(OSError, match="No space"):
+        train_generator(make_settings(), None)
+    assert folder_bytes(tmp_path / "adapter") == {"old": b"kept"}
+
+
+def test_an_adapter_of_another_base_is_refused(make_settings, tmp_path, base):
+    train_generator(make_settings(), None)
+    check_adapter(tmp_path / "adapter", base)
+    check_adapter(tmp_path / "adapter", str(base))
+    other = save_tiny_phi3(tmp_path / "other" / "tiny-phi3", seed=1)  # same name, same shapes, other weights
+    with pytest.raises(MedqaError, match="found one of tiny-phi3"):
+        check_adapter(tmp_path / "adapter", other)
+    with pytest.raises(MedqaError, match="wanted a adapter folder, found none at"):
+        check_adapter(tmp_path / "none", base)
+    (tmp_path / "adapter" / "manifest.json").unlink()  # made elsewhere: the name decides
+    check_adapter(tmp_path / "adapter", base)
+    with pytest.raises(MedqaError, match="wanted an adapter of other"):
+        check_adapter(tmp_path / "adapter", "other")
+
+
+def test_merge_equals_base_plus_adapter(make_settings, tmp_path, base, monkeypatch):
+    train_generator(make_settings(), None)
+    monkeypatch.setattr("finetune.merge.resolve_model", lambda name, offline: base)
+    monkeypatch.setattr("finetune.merge.pick_dtype", lambda device: "float32")
+    made = merge(tmp_path / "adapter", tmp_path / "merged")
+    assert made["loss_difference"] < 1e-4 and made["greedy_agreement"] == 1.0
+
+    from peft import PeftModel
+    from transformers import AutoModelForCausalLM
+
+    ids = torch.tensor([[1, 40, 41, 42, 4]])
+    with torch.no_grad():
+        merged = AutoModelForCausalLM.from_pretrained(tmp_path / "merged")(ids).logits
+        plain = AutoModelForCausalLM.from_pretrained(base)
+        adapted = PeftModel.from_pretrained(plain, str(tmp_path / "adapter")).eval()(ids).logits
+    torch.testing.assert_close(merged, adapted, atol=1e-4, rtol=1e-3)
+
+
+def test_merge_gate():
+    assert compare([(1.0, [1, 2]), (2.0, [3, 4])], [(1.5, [1, 2]), (2.0, [3, 9])]) == {
+        "loss_difference": 0.5,
+        "greedy_agreement": 0.75,
+    }
+    gate({"loss_difference": 0.02, "greedy_agreement": 0.9})
+    with pytest.raises(GateFailed):
+        gate({"loss_difference": 0.021, "greedy_agreement": 1.0})
+    with pytest.raises(GateFailed):
+        gate({"loss_difference": 0.0, "greedy_agreement": 0.89})
+
+
+@pytest.mark.parametrize("name", ["nano-cpu", "phi3-mini-qlora"])
+def test_configs_open_with_their_launch_command_and_load(name):
+    path = PROJECT / "configs" / f"{name}.yaml"
+    settings = load_settings(path)
+    assert f"medqa finetune generator --config configs/{name}.yaml" in path.read_text().splitlines()[0]
+    assert settings.generator.quantize == {"nano-cpu": "none", "phi3-mini-qlora": "nf4"}[name]
