@@ -10,7 +10,7 @@ EXPLAINED = {
     "there, so refusing is right and a fluent answer is a warning sign.",
     "none": "These variants use no index.",
 }
-_HEAD = "| variant | ROUGE-1 | ROUGE-2 | ROUGE-L | BLEU | sentences supported | refused | s / answer |"
+_HEAD = "| variant | ROUGE-1 | ROUGE-2 | ROUGE-L | BLEU | sentences supported (answers) | refused | s / answer |"
 _RULE = "|---|---|---|---|---|---|---|---|"
 EXAMPLES = 3
 
@@ -33,7 +33,7 @@ def table(variants: Mapping[str, Mapping[str, Any]]) -> list[str]:
 
 def _table_row(name: str, f: Mapping[str, Any]) -> str:
     long = f["rougeL"]
-    supported = "–" if f["supported"] is None else f"{f['supported']:.0%}"
+    supported = "–" if f["supported"] is None else f"{f['supported']:.0%} ({f['judged']})"
     cells = [
         name,
         _decimal(f["rouge1"]["mean"]),

@@ -141,10 +141,12 @@ def _examples(settings: Settings, corpus: Corpus | None, limit: int | None) -> t
     from finetune.sets import build_sets
     from retrieval.encoder import load_encoder
     from retrieval.passages import header_parts, make_passages
+    from retrieval.reuse import ReusingEncoder
 
     assert corpus is not None  # only ready-made examples do without
     parts = header_parts(settings.passages.header)
-    encoder: Encoder = load_encoder(settings.retrieval.encoder, settings.retrieval.batch_size)
+    plain: Encoder = load_encoder(settings.retrieval.encoder, settings.retrieval.batch_size)
+    encoder = ReusingEncoder(plain, [locate(settings.index)])
     return build_sets(
         corpus.pairs,
         lambda pairs: make_passages(

@@ -12,36 +12,45 @@ from itertools import pairwise
 from pathlib import Path
 
 from medqa.cli import main as medqa
+from medqa.manifest import MANIFEST
 from medqa.paths import PROJECT
 from medqa.settings import Settings, load_settings
 
 SAMPLE = ("data/sample/health.csv", "data/sample/dirty.csv")
 
 
-def steps(config: str, extra: Sequence[str] = ()) -> list[tuple[str, list[str]]]:
-    """(title, arguments of ``medqa``) of every step; ``extra`` goes behind each."""
+def steps(config: str, extra: Sequence[str], settings: Settings) -> list[tuple[str, list[str], Path]]:
+    """(title, arguments of ``medqa``, file that exists when it is finished) of every step; ``extra`` goes behind each."""
     end = ["--config", config, "--offline", *extra]
     return [
-        ("clean and split the sample corpus", ["ingest", *SAMPLE, *end]),
-        ("build the search index", ["index", "build", *end]),
-        ("fine-tune the embedded model (LoRA, on this CPU)", ["finetune", "generator", *end]),
-        ("answer the test questions with every variant", ["eval", "run", *end]),
+        ("clean and split the sample corpus", ["ingest", *SAMPLE, *end], Path(settings.corpus) / MANIFEST),
+        ("build the search index", ["index", "build", *end], Path(settings.index) / "CURRENT"),
+        (
+            "fine-tune the embedded model (LoRA)",
+            ["finetune", "generator", *end],
+            Path(settings.finetune.out) / MANIFEST,
+        ),
+        ("answer the test questions with every variant", ["eval", "run", *end], Path(settings.eval.out) / MANIFEST),
     ]
 
 
 def run(config: str, extra: Sequence[str] = ()) -> int:
     """All steps; stops at the first that fails and returns its exit code."""
     begun = time.perf_counter()
-    todo = steps(config, extra)
-    for number, (title, arguments) in enumerate(todo, start=1):
+    overrides = [value for flag, value in pairwise(extra) if flag == "--set"]
+    settings = load_settings(Path(config), overrides)
+    todo = steps(config, extra, settings)
+    for number, (title, arguments, finished) in enumerate(todo, start=1):
         print(f"\n[{number}/{len(todo)}] {title}\n$ medqa {' '.join(arguments)}", flush=True)
         started = time.perf_counter()
         code = medqa(arguments)
         if code:
             return code
+        if not finished.is_file():  # training that was told to stop has saved its state and exits 0
+            print("\nStopped; the same command goes on from here.")
+            return 130
         print(f"    {time.perf_counter() - started:.1f} s", flush=True)
-    overrides = [value for flag, value in pairwise(extra) if flag == "--set"]
-    print(where(load_settings(Path(config), overrides)))
+    print(where(settings))
     print(f"\nAll of it took {time.perf_counter() - begun:.0f} s. Next: make chat")
     return 0
 

@@ -18,7 +18,8 @@ def ingest(args: argparse.Namespace) -> int:
     settings = _settings(args, corpus=args.out)
     from ingest.command import ingest as run
 
-    _show(args, run(args.sources, Path(settings.corpus), settings, args.limit))
+    summary = run(args.sources, Path(settings.corpus), settings, args.limit)
+    _show(args, summary if args.json else _corpus_lines(summary))
     return 0
 
 
@@ -229,6 +230,18 @@ def _show(args: argparse.Namespace, summary: Mapping[str, Any]) -> None:
     width = max(map(len, summary), default=0)
     for key, value in summary.items():
         print(f"{key:<{width}}  {_plain(value)}")
+
+
+def _corpus_lines(summary: Mapping[str, Any]) -> dict[str, Any]:
+    """An ingest summary for people: the certificate in one line, beside a random split of the same sizes."""
+    found, chance = summary["test_train"], summary["test_train_random_split"]
+    leakage = (
+        f"test and train share {found['pairs_sharing_question']} questions, {found['pairs_sharing_answer']} answers, "
+        f"{found['pairs_sharing_topic']} topics, {found['near_duplicate_pairs']} near-duplicates; a random split leaks "
+        f"{chance['share_of_rows_sharing_question_or_answer']:.1%} of the test rows"
+    )
+    shown = {k: v for k, v in summary.items() if v != [] and not k.startswith(("test_train", "closest"))}
+    return {**shown, "leakage": leakage}
 
 
 def _flat(summary: Mapping[str, Any]) -> dict[str, Any]:

@@ -12,7 +12,7 @@ from medqa.files import sha256_bytes, sha256_file
 from medqa.manifest import is_current, read_manifest, recipe_key, write_manifest
 from medqa.records import Passage, QAPair, Split
 from retrieval import generations
-from retrieval.calibration import calibrate
+from retrieval.calibration import METHOD, calibrate
 from retrieval.contents import KIND, PASSAGES, VECTORS, Contents, load_contents, write_contents
 from retrieval.encoder import Encoder
 from retrieval.passages import CHUNKER, header_parts, make_passages
@@ -22,7 +22,7 @@ if TYPE_CHECKING:
 
 _LARGE_REMOVAL = 0.1
 """Share of pairs whose removal has to be confirmed: more than a tenth is rather a wrong file than an edit."""
-Known = Mapping[str, "np.ndarray"]
+Known = dict[str, "np.ndarray"]
 """Embedded text -> its vector."""
 
 
@@ -84,7 +84,7 @@ def build_index(
     chosen = _of_splits(pairs, splits)
     with generations.writer(index):
         passages = _passages(chosen, header, max_tokens, encoder)
-        known = _known(_loaded([*([index] if reuse else []), *share]), encoder)
+        known = known_vectors([*([index] if reuse else []), *share], encoder)
         vectors, embedded = _embed(passages, known, encoder)
         name, manifest = _publish(index, chosen, passages, vectors, encoder, inputs, settings, keep_generations)
     return _summary(index, name, manifest, embedded=embedded, reused=False, began=began)
@@ -145,6 +145,7 @@ def _settings(splits: Sequence[Split], header: str, max_tokens: int, seed: int) 
         "header": "+".join(header_parts(header)) or "none",
         "max_tokens": max_tokens,
         "chunker": CHUNKER,
+        "calibration": METHOD,
         "seed": seed,
     }
 
@@ -179,6 +180,11 @@ def _loaded(indexes: Sequence[Path]) -> list[Contents]:
         except MedqaError:
             continue
     return found
+
+
+def known_vectors(indexes: Sequence[Path], encoder: Encoder) -> Known:
+    """Vectors by embedded text in the current generations of ``indexes``, as far as they are ``encoder``'s and undamaged."""
+    return _known(_loaded(indexes), encoder)
 
 
 def _known(sources: Sequence[Contents], encoder: Encoder) -> Known:

@@ -15,6 +15,13 @@ QUESTIONS = 200
 FEWEST = 20
 """Below this many questions a threshold would be chance."""
 
+MOST_REFUSED = 0.1
+"""Refuse at most a tenth of the questions whose topic is there. Where topics crowd (MedQuAD has dozens of leukaemias) the two
+score distributions overlap so far that the best mean accuracy would refuse four in ten; behind this gate stand the model's own
+refusal and the check of every citation, so letting through costs less than turning away."""
+METHOD = f"youden, at most {MOST_REFUSED} of present refused"
+"""Part of an index' recipe: another method makes another manifest."""
+
 _OWN = "the passages of the question's own topic"
 _OWN_LEFT_OUT = (
     _OWN + ", except those of pairs with the same question (the header holds the question, which would find itself)"
@@ -22,8 +29,9 @@ _OWN_LEFT_OUT = (
 _DEFINITION = (
     "Cosine of question and passage. present: the best among {own}; absent: the best among the passages of other topics, "
     "as if the index held nothing on the question's. A pair without a topic is its own topic. threshold: the value that "
-    "maximises the mean of the share of present scores at or above it and of absent scores below it. wrong_answers: share "
-    "of absent scores at or above it; wrong_refusals: share of present scores below it."
+    "maximises the mean of the share of present scores at or above it and of absent scores below it, lowered where it "
+    "would refuse more than a tenth of the present ones. wrong_answers: share of absent scores at or above it; "
+    "wrong_refusals: share of present scores below it."
 )
 
 
@@ -56,7 +64,7 @@ def calibrate(
     cosines = encoder.encode_queries([pair.question for pair, _, _ in asked]) @ vectors.T  # (n_asked, n_passages)
     present = [float(row[own].max()) for row, (_, own, _) in zip(cosines, asked, strict=True)]
     absent = [float(row[other].max()) for row, (_, _, other) in zip(cosines, asked, strict=True)]
-    threshold = youden_threshold(present, absent)
+    threshold = min(youden_threshold(present, absent), highest_refusing(present, MOST_REFUSED))
     return {
         "threshold": threshold,
         "reason": "",
@@ -82,6 +90,11 @@ def youden_threshold(present: Sequence[float], absent: Sequence[float]) -> float
     kept = 1 - np.searchsorted(np.sort(present), cuts, side="left") / len(present)
     refused = np.searchsorted(np.sort(absent), cuts, side="left") / len(absent)
     return float(cuts[int(np.argmax(kept + refused))])
+
+
+def highest_refusing(present: Sequence[float], most: float) -> float:
+    """The highest threshold that leaves at most the share ``most`` of ``present`` below it."""
+    return sorted(present)[int(most * len(present))]
 
 
 def _usable(pairs: Sequence[QAPair], groups: "_Groups", seed: int) -> list[tuple[QAPair, "np.ndarray", "np.ndarray"]]:

@@ -4,7 +4,7 @@ import numpy as np
 import pytest
 from retrieval_toys import ToyEncoder, pair
 
-from retrieval.calibration import calibrate, youden_threshold
+from retrieval.calibration import calibrate, highest_refusing, youden_threshold
 from retrieval.passages import make_passages
 
 
@@ -49,14 +49,30 @@ def test_scores_by_hand():
     assert (found["wrong_answers"], found["wrong_refusals"], found["reason"]) == (0, 0, "")
 
 
-def test_expected_errors_are_shares():
-    # Ten of 25 questions share no word with their own passage: they are refused; none is answered wrongly.
-    pairs = [
-        pair(f"p{i}", f"alpha{i}", question=f"alpha{i}" if i >= 10 else f"beta{i}", topic=f"topic{i}")
+def strangers(number):
+    """25 pairs; the first ``number`` ask with a word that their own passage does not hold."""
+    return [
+        pair(f"p{i}", f"alpha{i}", question=f"alpha{i}" if i >= number else f"beta{i}", topic=f"topic{i}")
         for i in range(25)
     ]
-    found = run(pairs, ())
-    assert (found["wrong_answers"], found["wrong_refusals"]) == (0, 10 / 25)
+
+
+def test_expected_errors_are_shares():
+    found = run(strangers(2), ())  # two are refused; none is answered wrongly
+    assert (found["wrong_answers"], found["wrong_refusals"]) == (0, 2 / 25)
+
+
+def test_at_most_a_tenth_of_what_is_there_is_refused():
+    # Youden would refuse ten of 25. The most that may be refused are two, and all ten score alike: none is refused.
+    found = run(strangers(10), ())
+    assert (found["wrong_answers"], found["wrong_refusals"]) == (1, 0)
+
+
+@pytest.mark.parametrize(("most", "threshold"), [(0.0, 0.1), (0.1, 0.2), (0.19, 0.2), (0.5, 0.6)])
+def test_highest_threshold_that_refuses_no_more_than_asked(most, threshold):
+    scores = [n / 10 for n in range(10, 0, -1)]
+    assert highest_refusing(scores, most) == threshold
+    assert sum(s < threshold for s in scores) <= most * len(scores)
 
 
 def test_a_question_in_the_header_does_not_find_itself():
