@@ -18,7 +18,7 @@ def ingest(args: argparse.Namespace) -> int:
     settings = _settings(args, corpus=args.out)
     from ingest.command import ingest as run
 
-    summary = run(args.sources, Path(settings.corpus), settings, args.limit)
+    summary = run([locate(source) for source in args.sources], Path(settings.corpus), settings, args.limit)
     _show(args, summary if args.json else _corpus_lines(summary))
     return 0
 
@@ -211,7 +211,7 @@ def _settings(args: argparse.Namespace, **flags: Any) -> Settings:
         overrides.append("offline=true")
     if args.limit is not None and args.limit < 1:
         raise MedqaError(f"wanted --limit of at least 1, found {args.limit}")
-    settings = load_settings(args.config, overrides)
+    settings = load_settings(locate(args.config) if args.config else None, overrides)
     prepare(settings.offline)
     return settings
 
