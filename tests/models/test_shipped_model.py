@@ -118,7 +118,7 @@ def test_packed_rows_are_full_and_hold_whole_examples(tokenizer, library):  # no
 
 TOYS = [  # question, the fact, the sentence that holds it
     ("What causes Marrow fever?", "wet straw", "Marrow fever is caused by a fungus that grows in wet straw."),
-    ("What are the symptoms of Marrow fever?", "itchy palms", "The symptoms of Marrow fever are itchy palms and a cough."),
+    ("What are the symptoms of Marrow fever?", "itchy palms", "Symptoms of Marrow fever are itchy palms and a cough."),
     ("How is Marrow fever treated?", "dorvazine", "Marrow fever is treated with tablets of dorvazine."),
 ]  # fmt: skip
 OTHER = "Tellick syndrome is a rare disorder of the inner ear. It was first described by Ruth Hallman in 1911."

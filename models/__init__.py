@@ -1,0 +1,1 @@
+"""Embedded models and the recipe that made them."""

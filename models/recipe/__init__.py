@@ -1,0 +1,1 @@
+"""How the embedded model was made: corpus builder, tokenizer, training loop, evaluation, export."""

@@ -1,0 +1,38 @@
+"""What the training stream is made of. The run has two phases: wide and noisy first, then sharp."""
+
+from dataclasses import dataclass
+
+
+@dataclass(frozen=True, slots=True)
+class Phase:
+    """Proportions of the stream; shares are between 0 and 1."""
+
+    families: dict[str, int]
+    """Examples of each family, percent."""
+    refused: float
+    """Share of made-up tasks whose answer is not in the sources."""
+    refused_prose: float
+    """The same for prose."""
+    other_entity: float
+    """Share of made-up refusals where the entity itself is missing; in the rest only the asked aspect is."""
+    noise: float
+    """Chance that one or two words of a form are replaced by others, so that no single word is relied on."""
+    odd_facts: float
+    """Chance that a fact is a stretch of prose on something else, so that the kind of fact is not relied on either."""
+    brief: float
+    """Share of made-up examples with few, short sources: more choices to learn from per token."""
+    early: float
+    """Part of the phase in which plain language counts for more in the loss (see train.py)."""
+
+
+PHASES = {
+    "wide": Phase(
+        families={"made-up": 52, "relation": 8, "prose": 32, "plain": 4, "conversation": 4},
+        refused=0.15, refused_prose=0.15, other_entity=0.5, noise=0.18, odd_facts=0.1, brief=0.5, early=0.12,
+    ),
+    # The noise of the first phase teaches to answer on thin evidence; the second one teaches when not to.
+    "sharp": Phase(
+        families={"made-up": 68, "relation": 4, "prose": 22, "plain": 3, "conversation": 3},
+        refused=0.27, refused_prose=0.15, other_entity=0.3, noise=0.03, odd_facts=0.05, brief=0.65, early=0.0,
+    ),
+}  # fmt: skip
