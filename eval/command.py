@@ -63,7 +63,8 @@ def run(settings: Settings, limit: int | None = None) -> tuple[dict[str, Any], s
         write_manifest(
             stage, KIND, inputs, chosen, {"questions": [p.id for p in pairs], "threshold": pipelines.threshold}
         )
-    shutil.rmtree(work, ignore_errors=True)
+    for leftover in out.parent.glob(f".{out.name}.work-*"):  # also those of interrupted runs with other settings
+        shutil.rmtree(leftover, ignore_errors=True)
     return {"out": str(out), "reused": False, "metrics": metrics}, report
 
 

@@ -5,6 +5,7 @@ and of the corpus reach the page only through :mod:`ui.render`.
 """
 
 import os
+import time
 from collections.abc import Sequence
 
 import streamlit as st
@@ -32,6 +33,7 @@ VERDICTS = {
     "some": ("supports only part of what cites it", ":material/error:"),
     "none": ("does not support what cites it", ":material/error:"),
 }
+REDRAW_SECONDS = 0.1  # ten times a second looks fluent; redrawing at every token took longer than writing it
 PERSON, SYSTEM = ":material/person:", ":material/health_and_safety:"
 
 
@@ -172,10 +174,14 @@ def answer_live(loaded: loading.Loaded, question: str, variant: Variant, passage
     with st.chat_message("assistant", avatar=SYSTEM):
         place = st.empty()
         written: list[str] = []
+        shown_at = 0.0
 
         def on_text(piece: str) -> None:
+            nonlocal shown_at
             written.append(piece)
-            place.html(render.draft_html("".join(written)))
+            if time.monotonic() - shown_at >= REDRAW_SECONDS:
+                place.html(render.draft_html("".join(written)))
+                shown_at = time.monotonic()
 
         place.html('<span class="mq-note" role="status">Looking for passages …</span>')
         try:

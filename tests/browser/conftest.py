@@ -57,9 +57,13 @@ def has_model() -> bool:
 
 @pytest.fixture(scope="session")
 def address(chromium: str, index: Path) -> Iterator[str]:
-    """``medqa chat`` as a person starts it; yields its address. No adapter: whether one lies around must not matter."""
+    """``medqa chat`` as a person starts it; yields its address.
+
+    No adapter, whether or not one lies around, unless ``MEDQA_CHAT_ADAPTER`` names one (for the README's picture).
+    """
     port = free_port()
-    flags = ["--index", str(index), "--port", str(port), "--offline", "--set", "generator.adapter=null"]
+    adapter = os.environ.get("MEDQA_CHAT_ADAPTER", "null")
+    flags = ["--index", str(index), "--port", str(port), "--offline", "--set", f"generator.adapter={adapter}"]
     server = subprocess.Popen(medqa("chat", *flags), cwd=index.parent)
     try:
         wait_until_healthy(port, server)

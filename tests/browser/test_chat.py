@@ -1,4 +1,9 @@
-"""The chat as a person sees it. ``MEDQA_SCREENSHOT=docs/images/chat.png`` also writes the README's picture."""
+"""The chat as a person sees it.
+
+The README's picture, after ``make demo``:
+``MEDQA_SCREENSHOT=docs/images/chat.png MEDQA_CHAT_ADAPTER=$PWD/runs/demo/adapter`` in front of
+``.venv/bin/python -m pytest tests/browser -k picture``
+"""
 
 import os
 import re
@@ -12,6 +17,7 @@ from medqa.paths import PROJECT
 pytestmark = pytest.mark.browser
 
 QUESTION = "What are the symptoms of asthma?"
+PICTURED = "How do I know if my child has croup?"
 ABSENT = "How do I change the oil of a diesel engine?"
 TITLE_IN_VIEW = "() => document.querySelector('.mq-head').getBoundingClientRect().top >= 0"
 WATCH_DRAFTS = """
@@ -117,12 +123,12 @@ def test_no_request_leaves_this_machine(page, visited):
 
 def test_picture_of_a_conversation(page, has_model, tmp_path):
     """One answer with an open source, at the size of the README's picture."""
-    page.set_viewport_size({"width": 1280, "height": 960})
-    answer = ask(page, QUESTION) if has_model else None
+    page.set_viewport_size({"width": 1280, "height": 1240})
+    answer = ask(page, PICTURED) if has_model else None
     if answer is None or answer.locator("li.mq-yes").count() == 0:  # no model, or nothing to show
         page.get_by_role("button", name="Clear conversation").click(force=True)
         choose(page, "Quotes only")
-        answer = ask(page, QUESTION)
+        answer = ask(page, PICTURED)
     source = answer.get_by_test_id("stExpander").first
     source.locator("summary").click()
     source.locator("mark").first.wait_for(state="visible")
