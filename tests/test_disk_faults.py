@@ -1,4 +1,4 @@
-"""A full and a read-only disk: one line, exit 2, and what was there before is still there. Needs root, to mount a small disk."""
+"""A full and a read-only disk: one line, exit 2, and what was there before still is. Needs root, to mount a small disk."""
 
 import os
 import subprocess
