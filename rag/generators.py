@@ -19,8 +19,7 @@ from rag.prompt import REFUSAL, Source, end_token_id, fit_sources, plain_message
 QUOTED_SENTENCES = 8
 """Longest extractive answer: about the median answer of MedQuAD (138 words)."""
 QUOTE_MARGIN = 0.9
-"""A further passage is quoted if its similarity is at least this share of the best one's: below it, on MedQuAD, passages
-of other topics begin."""
+"""A further passage is quoted if its similarity is at least this share of the best one's; chosen by eye, not fitted."""
 
 
 @dataclass(frozen=True, slots=True)
