@@ -74,6 +74,7 @@ def _difference(
         "mean": interval.mean,
         "low": interval.low,
         "high": interval.high,
+        "excludes_zero": interval.excludes_zero,
         "regression": interval.high < 0,
     }
 
@@ -98,5 +99,5 @@ def markdown_comparison(a: Path, b: Path, cells: Sequence[Mapping[str, Any]]) ->
 def _cell_text(d: Mapping[str, Any]) -> str:
     if d["mean"] is None:
         return "–"
-    star = "*" if d["low"] > 0 or d["high"] < 0 else ""
+    star = "*" if d["excludes_zero"] else ""
     return f"{100 * d['mean']:+.1f}{star} [{100 * d['low']:+.1f}, {100 * d['high']:+.1f}]"

@@ -5,6 +5,7 @@ from collections.abc import Callable, Iterable, Sequence
 from pathlib import Path
 from typing import Any
 
+from eval.questions import references
 from medqa.files import write_atomically, write_json
 from medqa.queries import Query
 from medqa.records import Answer, QAPair, Variant
@@ -33,14 +34,14 @@ def answer_cells(
 ) -> list[dict[str, Any]]:
     """Rows of all cells, in the order of ``cells`` and ``pairs``. Finished cells in ``work`` are not answered again."""
 
-    references = {p.id: " ".join(p.answer.split()) for p in pairs}
+    answers = references(pairs)
     types = {p.id: p.question_type for p in pairs}
     queries = [Query(p.id, p.question) for p in pairs]
     rows: list[dict[str, Any]] = []
     for index, variant in cells:
 
         def describe(query_id: str, answer: Answer, index: str = index) -> dict[str, Any]:
-            extra = {"index": index, "reference": references[query_id], "question_type": types[query_id]}
+            extra = {"index": index, "reference": answers[query_id], "question_type": types[query_id]}
             return {**answer_row(query_id, answer), **extra}
 
         file = work / f"{index}.{variant}.jsonl"

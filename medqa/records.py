@@ -1,8 +1,8 @@
 """The frozen records that cross stage boundaries. Ids travel end to end, so that any sentence of an answer can be traced
 back to the row of the corpus it came from."""
 
-from dataclasses import asdict, dataclass, field
-from typing import Any, Literal
+from dataclasses import dataclass, field
+from typing import Literal
 
 Split = Literal["train", "validation", "test"]
 SPLITS: tuple[Split, ...] = ("train", "validation", "test")
@@ -114,8 +114,3 @@ class Answer:
     unsupported: tuple[str, ...] = ()
     """Sentences of ``text`` that no cited passage bears out."""
     timings_ms: dict[str, float] = field(default_factory=dict)
-
-
-def to_json(record: Any) -> dict[str, Any]:
-    """A record as plain dicts, lists and scalars."""
-    return asdict(record)

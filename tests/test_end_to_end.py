@@ -174,7 +174,7 @@ def test_an_index_of_another_encoder_is_refused(here, capsys, tmp_path):
     assert error.count("\n") == 1
 
 
-def test_held_out_folders_survive_bad_input(here, capsys, tmp_path):
+def test_bad_input_leaves_the_existing_corpus(here, capsys, tmp_path):
     """A CSV without the columns, an empty one: exit 2, one line, the existing corpus untouched."""
     before = Path("runs/demo/corpus/manifest.json").read_bytes()
     for name, content in {"columns.csv": "a,b\n1,2\n", "empty.csv": ""}.items():

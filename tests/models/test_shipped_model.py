@@ -17,10 +17,6 @@ from tests.models.test_recipe import library  # noqa: F401
 
 FOLDER = Path(__file__).parents[2] / "models" / "phi3-nano"
 
-pytestmark = pytest.mark.skipif(
-    not (FOLDER / "config.json").exists(), reason="the model folder is not in this checkout"
-)
-
 
 @pytest.fixture(scope="module")
 def tokenizer():
