@@ -1,157 +1,240 @@
-"""From raw rows to a finished corpus in memory: clean, find near-duplicates, group, split, certify, report."""
+"""From raw rows to a finished corpus: clean, find near-duplicates, group, split, certify, report."""
 
+from collections import Counter
 from collections.abc import Callable, Iterator, Mapping, Sequence
 from dataclasses import dataclass, replace
 from typing import Any
 
+import numpy as np
 from tqdm import tqdm
 
-from ingest.certificate import CROSSINGS, as_json, closest, cross, lowest_floor
-from ingest.clean import NEAR_DUPLICATE, CleanRow, Drop, clean_row, drop_exact_duplicates, duplicate_of, with_ids
-from ingest.groups import Group, UnionFind, closed_groups, pair_keys
+from ingest import report as figures
+from ingest.certificate import CROSSINGS, Crossing, as_json, closest, cross
+from ingest.clean import Deduplicator, Drop, Packed, Rows, clean_row, duplicate_of, pack, with_ids
+from ingest.features import Features, features
+from ingest.groups import Group, UnionFind, closed_groups
 from ingest.near_duplicates import near_duplicate_sets
 from ingest.raw import RawRow
-from ingest.report import count_by, count_drops, largest_groups, repeated_answers, split_sizes
-from ingest.shingles import ShingleSets, pair_text, shingle_sets
+from ingest.rules import NEAR_DUPLICATE, Rules
+from ingest.screen import Action, Screened, screen
+from ingest.shingles import ShingleSets
 from ingest.similarity import SimilarityJoin
 from ingest.split import assign_splits, random_split
+from ingest.spool import Spool
 from medqa.records import SPLITS, QAPair, Split
+
+Link = Callable[[Rows, UnionFind], None]
+"""Joins rows that are alike in some other way than by their words."""
 
 
 @dataclass(frozen=True, slots=True)
 class Cleaned:
     """What cleaning made of all rows: ``rows`` and ``drops`` together are as many as were read."""
 
-    rows: list[CleanRow]
-    drops: list[Drop]
+    rows: Rows
+    drops: Spool[Drop]
+    screened: Spool[Screened]
+    """Rows that look like personal data, whatever became of them."""
     own_ids: bool
     """The ids are the data's own."""
     documents_without_answers: int
 
 
 @dataclass(frozen=True, slots=True)
-class Made:
-    """A finished corpus, not yet on disk. Pairs are in the order of splits, then ids: the order of input rows is gone."""
+class SplitPlan:
+    """How to group and split; the names of ``split`` and ``ingest`` in the settings."""
 
-    pairs: list[QAPair]
-    drops: list[Drop]
+    shares: Mapping[Split, float]
+    by: str = "topic"
+    synonyms: bool = True
+    threshold: float = 0.8
+    drop_near: bool = False
+    boilerplate: int = 5
+    seed: int = 0
+
+
+@dataclass(frozen=True, slots=True)
+class Made:
+    """A finished corpus, its texts still on the spool."""
+
+    rows: Rows
+    splits: np.ndarray
+    """Split of each row."""
+    clusters: list[str]
+    drops: Spool[Drop]
     report: dict[str, Any]
 
+    def pairs(self, split: Split) -> Iterator[QAPair]:
+        """The pairs of one split, by id."""
+        for i in np.flatnonzero(self.splits == split).tolist():
+            yield replace(self.rows[i].pair, split=split, cluster=self.clusters[i])
 
-def clean(raw_rows: Iterator[RawRow], min_question_words: int, min_answer_words: int) -> Cleaned:
-    """Clean every row, drop exact duplicates, give ids. The rows come out ordered by id."""
-    kept: list[CleanRow] = []
-    drops: list[Drop] = []
+
+def clean(
+    raw_rows: Iterator[RawRow],
+    rules: Rules,
+    phi: Action,
+    distinct: bool,
+    may_own_ids: bool,
+    kept: Spool[Packed],
+    drops: Spool[Drop],
+    screened: Spool[Screened],
+) -> Cleaned:
+    """Clean every row, screen it for personal data, drop exact duplicates (if ``distinct``), give ids.
+
+    ``kept``, ``drops`` and ``screened`` are filled. ``may_own_ids`` says whether the data's own ids may count.
+    """
     unanswered: set[str] = set()
+    duplicates = Deduplicator(kept)
     for raw in tqdm(raw_rows, desc="reading", unit="row", disable=None):
-        outcome = clean_row(raw, min_question_words, min_answer_words)
-        if isinstance(outcome, CleanRow):
-            kept.append(outcome)
-        else:
+        outcome = clean_row(raw, rules)
+        if not isinstance(outcome, Drop) and phi != "none":
+            outcome, found = screen(outcome, phi)
+            for place in found:
+                screened.append(place)
+        if isinstance(outcome, Drop):
             drops.append(outcome)
+        else:
+            number = kept.append(pack(outcome))
+            if distinct:
+                duplicates.add(number, outcome)
         if raw.unanswered:
             unanswered.add(raw.file)
-    kept, duplicates = drop_exact_duplicates(kept)
-    kept, own_ids = with_ids(kept)
-    kept.sort(key=lambda row: row.pair.id)
-    return Cleaned(kept, [*drops, *duplicates], own_ids, len(unanswered))
+    if distinct:
+        for drop in duplicates.drops():
+            drops.append(drop)
+    numbers = duplicates.kept() if distinct else np.arange(len(kept))
+    rows, own_ids = with_ids(kept, numbers, may_own_ids)
+    return Cleaned(rows, drops, screened, own_ids, len(unanswered))
 
 
-def split_and_certify(
-    cleaned: Cleaned, threshold: float, drop_near: bool, by: str, shares: Mapping[Split, float], seed: int
-) -> Made:
+def split_and_certify(cleaned: Cleaned, plan: SplitPlan, link: Link | None = None) -> Made:
     """Near-duplicates, groups, splits and the report with its certificate.
 
     The certificate's exhaustive comparison has the last word: a near-duplicate pair that the hashing missed, and that
     straddles two splits, joins their groups, and the split is made again.
     """
-    rows, drops = cleaned.rows, list(cleaned.drops)
-    sets = shingle_sets(pair_text(row.pair) for row in rows)
-    near = near_duplicate_sets(sets, threshold)
-    near_sets = [members for members in near.sets() if len(members) > 1]
-    if drop_near:
-        rows, sets, dropped = _drop_near_duplicates(rows, sets, near)
-        drops += dropped
-        near = UnionFind(len(rows))
-    pairs = [row.pair for row in rows]
-    ids = [p.id for p in pairs]
-    keys = pair_keys(pairs)
+    rows = cleaned.rows
+    known, sets = features(row.pair for row in rows)
     join = SimilarityJoin(sets)
+    near = near_duplicate_sets(sets, join, plan.threshold)
+    if link is not None:
+        link(rows, near)
+    near_sets = [members for members in near.sets() if len(members) > 1]
+    if plan.drop_near:
+        best = _drop_near_duplicates(rows, sets, near, cleaned.drops)
+        rows = rows.subset(best)
+        known, sets = features(row.pair for row in rows)
+        join, near = SimilarityJoin(sets), UnionFind(len(rows))
+    del sets
     while True:
-        groups = closed_groups(ids, keys, near, with_topic=by == "topic")
-        splits = _row_splits(groups, assign_splits(groups, pairs, shares, seed), len(pairs))
-        crossings = {between: cross(keys, splits, between, join, threshold) for between in CROSSINGS}
+        groups = closed_groups(known.ids, known.keys, near, with_topic=plan.by == "topic", with_synonyms=plan.synonyms)
+        chosen = assign_splits(groups, known.types, plan.shares, plan.seed)
+        splits = row_splits(groups, chosen, len(rows))
+        crossings = {between: cross(known.keys, splits, between, join, plan.threshold) for between in CROSSINGS}
         if not any(len(c.near) for c in crossings.values()):
             break
         for crossing in crossings.values():
-            for a, b in zip(crossing.near.left.tolist(), crossing.near.right.tolist(), strict=True):
-                near.union(a, b)
+            near.union_pairs(crossing.near.left, crossing.near.right)
+    return finish(cleaned, rows, known, groups, splits, crossings, join, plan, near_sets)
 
-    group_of = {i: group.id for group in groups for i in group.rows}
-    pairs = [replace(p, split=s, cluster=group_of[i]) for i, (p, s) in enumerate(zip(pairs, splits, strict=True))]
-    sizes = split_sizes(pairs, groups, shares)
-    at_random = random_split(pairs, {s: sizes[s]["rows"] for s in SPLITS}, seed)
+
+def finish(
+    cleaned: Cleaned,
+    rows: Rows,
+    known: Features,
+    groups: Sequence[Group],
+    splits: np.ndarray,
+    crossings: Mapping[tuple[Split, Split], Crossing],
+    join: SimilarityJoin,
+    plan: SplitPlan,
+    near_sets: Sequence[Sequence[int]],
+) -> Made:
+    """The corpus of ``rows`` in the given groups and splits, with its certificate and report."""
+    clusters = [""] * len(rows)
+    for group in groups:
+        for i in group.rows:
+            clusters[i] = group.id
+    of_rows: list[str] = splits.tolist()
+    sizes = figures.split_sizes(groups, of_rows, plan.shares)
+    at_random = np.array(random_split(known.ids, {s: sizes[s]["rows"] for s in SPLITS}, plan.seed))
+    certificate = {
+        "threshold": plan.threshold,
+        "split": {_name(b): as_json(c) for b, c in crossings.items()},
+        "random": {_name(b): as_json(cross(known.keys, at_random, b, join, plan.threshold)) for b in CROSSINGS},
+        "closest": _closest(rows, splits, join),
+    }
+    dropped = Counter(drop.reason for drop in cleaned.drops)
     report = {
         "rows": {
-            "in": len(pairs) + len(drops),
-            "kept": len(pairs),
-            "dropped": len(drops),
-            "dropped_by_reason": count_drops(drops),
+            "in": len(rows) + len(cleaned.drops),
+            "kept": len(rows),
+            "dropped": len(cleaned.drops),
+            "dropped_by_reason": figures.ordered_reasons(dropped),
         },
         "documents_without_answers": cleaned.documents_without_answers,
         "ids": "the data's own" if cleaned.own_ids else "hashes of question and answer",
-        "split_by": by,
+        "split_by": plan.by,
+        "synonyms_join": plan.synonyms,
         "splits": sizes,
-        "certificate": {
-            "threshold": threshold,
-            "split": {_name(between): as_json(c) for between, c in crossings.items()},
-            "random": {_name(b): as_json(cross(keys, at_random, b, join, threshold)) for b in CROSSINGS},
-            "closest": _closest(pairs, splits, join),
-        },
+        "certificate": certificate,
         "near_duplicates": {
-            "threshold": threshold,
+            "threshold": plan.threshold,
             "sets": len(near_sets),
             "rows": sum(map(len, near_sets)),
             "largest": max(map(len, near_sets), default=0),
         },
-        "groups": {"count": len(groups), "largest": largest_groups(pairs, groups)},
-        "repeated_answers": repeated_answers(pairs),
-        "by_type": count_by(pairs, lambda p: p.question_type),
-        "by_source": count_by(pairs, lambda p: p.source),
-        "warnings": _warnings(sizes, groups, len(pairs), by),
+        "groups": {"count": len(groups), "largest": figures.largest_groups(known, groups, of_rows)},
+        "cluster_sizes": figures.group_sizes(groups),
+        "repeated_answers": figures.repeated_answers(known, rows),
+        "boilerplate": figures.boilerplate(known, plan.boilerplate),
+        "lengths": figures.lengths(known, splits),
+        "topics": figures.topics(known),
+        "by_type": figures.count_by(known.types, of_rows),
+        "by_source": figures.count_by(known.sources, of_rows),
+        "warnings": _warnings(sizes, groups, len(rows), plan.by),
     }
-    pairs.sort(key=lambda p: (SPLITS.index(p.split), p.id))
-    return Made(pairs, sorted(drops, key=lambda d: (d.file, d.row)), report)
+    return Made(rows, splits, clusters, cleaned.drops, report)
 
 
-def _row_splits(groups: Sequence[Group], chosen: Sequence[Split], rows: int) -> list[Split]:
-    splits: list[Split] = ["train"] * rows
+def row_splits(groups: Sequence[Group], chosen: Sequence[Split], rows: int) -> np.ndarray:
+    """The split of each row, from that of its group."""
+    splits = np.full(rows, "train", dtype="U10")
     for group, split in zip(groups, chosen, strict=True):
-        for i in group.rows:
-            splits[i] = split
+        if split != "train":
+            splits[list(group.rows)] = split
     return splits
 
 
-def _drop_near_duplicates(
-    rows: Sequence[CleanRow], sets: ShingleSets, near: UnionFind
-) -> tuple[list[CleanRow], ShingleSets, list[Drop]]:
-    """One row per near-duplicate set: the one with most shingles, then by id."""
-    best = [min(members, key=lambda i: (-sets[i].size, rows[i].pair.id)) for members in near.sets()]
-    keeper = {near.find(i): i for i in best}
-    drops = [
-        duplicate_of(rows[k], row, NEAR_DUPLICATE) for i, row in enumerate(rows) if (k := keeper[near.find(i)]) != i
-    ]
-    best.sort()
-    return [rows[i] for i in best], sets.subset(best), drops
+def _drop_near_duplicates(rows: Rows, sets: ShingleSets, near: UnionFind, drops: Spool[Drop]) -> list[int]:
+    """Places of one row per near-duplicate set, the one with most shingles, then by id; the others go to ``drops``."""
+    sizes = sets.sizes
+    best = []
+    for members in near.sets():
+        keeper = min(members, key=lambda i: (-sizes[i], rows.ids[i]))
+        best.append(keeper)
+        for i in members:
+            if i != keeper:
+                drops.append(duplicate_of(rows[keeper], rows[i], NEAR_DUPLICATE))
+    return sorted(best)
 
 
-def _closest(pairs: Sequence[QAPair], splits: Sequence[Split], join: SimilarityJoin) -> dict[str, Any]:
+def _closest(rows: Rows, splits: np.ndarray, join: SimilarityJoin) -> dict[str, Any]:
     found = closest(splits, ("test", "train"), join)
-    if found is None:
-        return {"jaccard": None, "reason": f"no pair across test and train reaches {lowest_floor()}"}
-    test, train, similarity = found
-    shown: Callable[[int], dict[str, str]] = lambda i: {"id": pairs[i].id, "question": pairs[i].question}  # noqa: E731
-    return {"jaccard": similarity, "test": shown(test), "train": shown(train)}
+    listed = [
+        {"jaccard": similarity, "test": _shown(rows[test].pair), "train": _shown(rows[train].pair)}
+        for test, train, similarity in found.pairs
+    ]
+    if listed:
+        return {**listed[0], "others": listed[1:], "searched_down_to": found.floor}
+    reason = (
+        f"no pair reaches {found.floor}" if found.floor is not None else "not looked for: too many pairs to compare"
+    )
+    return {"jaccard": None, "reason": reason, "searched_down_to": found.floor}
+
+
+def _shown(pair: QAPair) -> dict[str, str]:
+    return {"id": pair.id, "question": pair.question}
 
 
 def _warnings(sizes: Mapping[str, Any], groups: Sequence[Group], rows: int, by: str) -> list[str]:

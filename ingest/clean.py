@@ -1,46 +1,19 @@
-"""Cleaning rules: a raw row becomes a pair, or is dropped for a stated reason. Nothing vanishes without one."""
+"""Raw rows become cleaned rows or drops: every row read is one or the other. Exact duplicates and ids are settled here."""
 
 import hashlib
 from collections import Counter
-from collections.abc import Iterable, Sequence
-from dataclasses import dataclass, replace
+from collections.abc import Iterator, Sequence
+from dataclasses import dataclass
+from typing import Any
+
+import numpy as np
 
 from ingest.corpus import split_synonyms
 from ingest.raw import RawRow
-from ingest.text import clean_answer, clean_question, fold, same_key, words
+from ingest.rules import EXACT_DUPLICATE, NOT_PUBLISHED, UNREADABLE, Rules, find_problem
+from ingest.spool import Spool
+from ingest.text import clean_question, clean_text, fold, tidy_line, tidy_paragraphs
 from medqa.records import QAPair
-
-UNREADABLE = "unreadable row"
-NOT_PUBLISHED = "published without an answer"
-MISSING_QUESTION = "missing question"
-MISSING_ANSWER = "missing answer"
-AMBIGUOUS_QUESTION = "ambiguous question"
-SHORT_QUESTION = "question too short"
-SHORT_ANSWER = "answer too short"
-QUESTION_IS_ANSWER = "question identical to answer"
-EXACT_DUPLICATE = "exact duplicate"
-NEAR_DUPLICATE = "near-duplicate"
-REASONS = (
-    UNREADABLE, NOT_PUBLISHED, MISSING_QUESTION, MISSING_ANSWER, AMBIGUOUS_QUESTION, SHORT_QUESTION, SHORT_ANSWER,
-    QUESTION_IS_ANSWER, EXACT_DUPLICATE, NEAR_DUPLICATE,
-)  # fmt: skip
-
-# What tables write for "nothing": pandas, R, SQL and spreadsheets.
-_PLACEHOLDERS = frozenset(
-    {"", "-", "--", "?", "n/a", "#n/a", "na", "nan", "<na>", "nil", "none", "null", "tbd", "todo"}
-)
-# A question made of these words alone does not say what it is about: "Why?", "What is it?", "How is this treated?",
-# "What are the symptoms?". One word from outside the list, as in "Is cancer inherited?", is enough.
-_WITHOUT_TOPIC = frozenset(
-    words(
-        "a about all an and any are be been being but by can cause caused causes could cure cured danger dangerous "
-        "did do does diagnose diagnosed diagnosis else ever for from get had happen happened happens has have having "
-        "he help her him his how i if in inherited into is it its know long may me mean means might more my normal of "
-        "on one or prevent prevented prevention serious she should sign signs so some something symptom symptoms tell "
-        "than that the their them then there these they thing things this those to too treat treated treatment "
-        "treatments us was we were what when where which who whom whose why will with would you your"
-    )
-)
 
 _ID_DIGITS = 16  # 64 bits: among a million rows two share an id with a probability of 3e-8
 _SHOWN = 120  # characters of question and answer shown of a dropped row
@@ -53,6 +26,9 @@ class CleanRow:
     pair: QAPair
     file: str
     row: int
+
+
+Packed = tuple[Any, ...]
 
 
 @dataclass(frozen=True, slots=True)
@@ -70,18 +46,53 @@ class Drop:
     """How question and answer began."""
 
 
-def clean_row(raw: RawRow, min_question_words: int, min_answer_words: int) -> CleanRow | Drop:
+class Rows:
+    """Cleaned rows with their final ids, in the order of these; read from disk when asked for."""
+
+    def __init__(self, spool: Spool[Packed], numbers: np.ndarray, ids: Sequence[str]) -> None:
+        self._spool = spool
+        self._numbers = numbers
+        self.ids = ids
+
+    def __len__(self) -> int:
+        return len(self.ids)
+
+    def __getitem__(self, i: int) -> CleanRow:
+        file, row, _, *fields = self._spool[int(self._numbers[i])]
+        return CleanRow(QAPair(self.ids[i], *fields), file, row)
+
+    def __iter__(self) -> Iterator[CleanRow]:
+        return (self[i] for i in range(len(self)))
+
+    def subset(self, places: Sequence[int]) -> "Rows":
+        """The rows at ``places``, in that order."""
+        return Rows(self._spool, self._numbers[np.asarray(places, np.int64)], [self.ids[i] for i in places])
+
+
+def pack(row: CleanRow) -> Packed:
+    """``row`` as it lies on a spool: a plain tuple is written and read three times as fast as the records."""
+    p = row.pair
+    return (
+        row.file, row.row,
+        p.id, p.question, p.answer, p.source, p.url, p.topic, p.question_type, p.synonyms, p.split, p.cluster,
+    )  # fmt: skip
+
+
+def unpack(packed: Packed) -> CleanRow:
+    """What ``pack`` packed."""
+    file, row, *fields = packed
+    return CleanRow(QAPair(*fields), file, row)
+
+
+def clean_row(raw: RawRow, rules: Rules) -> CleanRow | Drop:
     """The cleaned pair, with the id as the data brought it (perhaps empty), or the first rule that the row breaks."""
     if raw.problem:
         return Drop(raw.file, raw.row, UNREADABLE, raw.problem)
-    text = {name: clean_question(value) for name, value in raw.fields.items()}
-    question = text.get("question", "")
-    answer = clean_answer(raw.fields.get("answer", ""))
-    problem = (
-        (NOT_PUBLISHED, "") if raw.unanswered else find_problem(question, answer, min_question_words, min_answer_words)
-    )
+    question, answer = clean_texts(raw.fields.get("question", ""), raw.fields.get("answer", ""), rules)
+    problem = (NOT_PUBLISHED, "") if raw.unanswered else find_problem(question, answer, rules)
     if problem:
-        return Drop(raw.file, raw.row, *problem, question[:_SHOWN], " ".join(answer[:_SHOWN].split()))
+        return Drop(raw.file, raw.row, *problem, *shown(question, answer))
+    text = {n: clean_question(v) for n, v in raw.fields.items() if n not in ("question", "answer")}
     pair = QAPair(
         id=text.get("id", ""),
         question=question,
@@ -95,72 +106,95 @@ def clean_row(raw: RawRow, min_question_words: int, min_answer_words: int) -> Cl
     return CleanRow(pair, raw.file, raw.row)
 
 
-def find_problem(question: str, answer: str, min_question_words: int, min_answer_words: int) -> tuple[str, str] | None:
-    """``(reason, detail)`` of the first rule that a cleaned question and answer break; None if they keep all."""
-    if is_missing(question):
-        return MISSING_QUESTION, question
-    if is_missing(answer):
-        return MISSING_ANSWER, answer
-    if is_ambiguous(question):
-        return AMBIGUOUS_QUESTION, "no word says what it is about"
-    if (found := len(question.split())) < min_question_words:
-        return SHORT_QUESTION, f"wanted {min_question_words} words, found {found}"
-    if same_key(question) == same_key(answer):
-        return QUESTION_IS_ANSWER, ""
-    if (found := len(answer.split())) < min_answer_words:
-        return SHORT_ANSWER, f"wanted {min_answer_words} words, found {found}"
-    return None
+def clean_texts(question: str, answer: str, rules: Rules) -> tuple[str, str]:
+    """Question and answer as they are kept."""
+    question, answer = (clean_text(text, rules.unicode, rules.markup) for text in (question, answer))
+    if rules.lowercase:
+        question, answer = question.lower(), answer.lower()
+    if rules.unwanted:
+        question, answer = rules.unwanted.sub("", question), rules.unwanted.sub("", answer)
+    if rules.whitespace:
+        return tidy_line(question), tidy_paragraphs(answer)
+    return question.strip(), answer.strip()
 
 
-def is_missing(text: str) -> bool:
-    """Empty, or a placeholder such as ``NaN`` or ``n/a``."""
-    return fold(text) in _PLACEHOLDERS
+def shown(question: str, answer: str) -> tuple[str, str]:
+    """How a dropped row's question and answer begin, each on one line."""
+    return " ".join(question[:_SHOWN].split()), " ".join(answer[:_SHOWN].split())
 
 
-def is_ambiguous(question: str) -> bool:
-    """True if no word of ``question`` says what it is about ("Why?", "What is it?", "What are the symptoms?")."""
-    return _WITHOUT_TOPIC.issuperset(words(question))
-
-
-def drop_exact_duplicates(rows: Iterable[CleanRow]) -> tuple[list[CleanRow], list[Drop]]:
-    """One row per question and answer, white space and case folded.
+class Deduplicator:
+    """Finds exact duplicates (white space and case folded) among rows as they come, keeping one row of each kind.
 
     Kept is the row with most of the other fields filled, then of the input given first, then one in ordinary case, then
     by content: the order of rows within a file has no say.
     """
-    files: dict[str, int] = {}
-    best: dict[str, CleanRow] = {}
-    others: dict[str, list[CleanRow]] = {}
-    for row in rows:
-        key = pair_hash(row.pair)
-        files.setdefault(row.file, len(files))
-        if key not in best:
-            best[key] = row
-            continue
-        first, second = sorted((best[key], row), key=lambda r: (-_filled(r.pair), files[r.file], *_content(r.pair)))
-        best[key] = first
-        others.setdefault(key, []).append(second)
-    drops = [duplicate_of(best[key], row, EXACT_DUPLICATE) for key, repeated in others.items() for row in repeated]
-    return list(best.values()), drops
+
+    def __init__(self, spool: Spool[Packed]) -> None:
+        self._spool = spool
+        self._files: dict[str, int] = {}
+        self._best: dict[int, int] = {}  # hash of question and answer -> number of the best row so far
+        self._others: dict[int, list[int]] = {}
+
+    def add(self, number: int, row: CleanRow) -> None:
+        """Take up the row that the spool holds under ``number``."""
+        self._files.setdefault(row.file, len(self._files))
+        key = int(pair_hash(row.pair), 16)
+        best = self._best.setdefault(key, number)
+        if best != number:
+            worse = max((best, number), key=lambda n: self._rank(unpack(self._spool[n])))
+            self._best[key] = number if worse == best else best
+            self._others.setdefault(key, []).append(worse)
+
+    def kept(self) -> np.ndarray:
+        """Numbers of the rows kept."""
+        return np.fromiter(self._best.values(), np.int64, len(self._best))
+
+    def drops(self) -> Iterator[Drop]:
+        """One drop for each of the other rows."""
+        for key, numbers in self._others.items():
+            best = unpack(self._spool[self._best[key]])
+            yield from (duplicate_of(best, unpack(self._spool[number]), EXACT_DUPLICATE) for number in numbers)
+
+    def _rank(self, row: CleanRow) -> tuple[object, ...]:
+        return (-_filled(row.pair), self._files[row.file], *_content(row.pair), row.row)
 
 
 def duplicate_of(kept: CleanRow, row: CleanRow, reason: str) -> Drop:
     """The drop of ``row`` because ``kept`` already says it."""
-    pair = row.pair
-    shown = " ".join(pair.answer[:_SHOWN].split())
-    return Drop(row.file, row.row, reason, f"of {kept.file} row {kept.row}", pair.question[:_SHOWN], shown)
+    detail = f"of {kept.file} row {kept.row}"
+    return Drop(row.file, row.row, reason, detail, *shown(row.pair.question, row.pair.answer))
 
 
-def with_ids(rows: Sequence[CleanRow]) -> tuple[list[CleanRow], bool]:
-    """Rows with their final ids, and whether those are the data's own.
+def with_ids(spool: Spool[Packed], numbers: np.ndarray, may_own: bool) -> tuple[Rows, bool]:
+    """The rows of ``spool`` under ``numbers`` with their final ids, and whether those are the data's own.
 
-    The data's ids count if every row has one and none repeats; otherwise every id is a hash of question and answer.
+    The data's ids count if ``may_own``, every row has one and none repeats; otherwise every id is a hash of question and
+    answer.
     """
-    counts = Counter(row.pair.id for row in rows)
-    own = "" not in counts and len(counts) == len(rows)
-    if own:
-        return list(rows), True
-    return [replace(row, pair=replace(row.pair, id=pair_hash(row.pair))) for row in rows], False
+    own: list[str] = []
+    hashes: list[str] = []
+    for number in numbers.tolist():
+        pair = unpack(spool[number]).pair
+        own.append(pair.id)
+        hashes.append(pair_hash(pair))
+    are_own = may_own and "" not in own and len(set(own)) == len(own)
+    ids = own if are_own else _distinct(hashes, spool, numbers)
+    order = sorted(range(len(ids)), key=ids.__getitem__)
+    return Rows(spool, numbers[order], [ids[i] for i in order]), are_own
+
+
+def _distinct(hashes: list[str], spool: Spool[Packed], numbers: np.ndarray) -> list[str]:
+    """``hashes``, those of repeated rows (kept on demand) numbered ``-2``, ``-3`` ... in the order of their content."""
+    counts = Counter(hashes)
+    repeated = [i for i, value in enumerate(hashes) if counts[value] > 1]
+    rows = {i: unpack(spool[int(numbers[i])]) for i in repeated}
+    seen: Counter[str] = Counter()
+    for i in sorted(repeated, key=lambda i: (*_content(rows[i].pair), rows[i].file, rows[i].row)):
+        seen[hashes[i]] += 1
+        if (nth := seen[hashes[i]]) > 1:
+            hashes[i] = f"{hashes[i]}-{nth}"
+    return hashes
 
 
 def pair_hash(pair: QAPair) -> str:

@@ -2,7 +2,7 @@
 
 import csv
 import sys
-from collections.abc import Iterable, Sequence
+from collections.abc import Iterable, Iterator
 from dataclasses import dataclass
 from pathlib import Path
 from typing import TextIO
@@ -37,8 +37,17 @@ def read_corpus(path: Path) -> Corpus:
     """
     if path.is_file():
         return Corpus(tuple(_read_plain(path)), sha256_file(path))
+    fingerprint = check_corpus(path)
+    return Corpus(tuple(stream_corpus(path)), fingerprint)
+
+
+def check_corpus(path: Path) -> str:
+    """The hash of the content of the corpus folder ``path``, whose files are as its manifest says.
+
+    Raises:
+        MedqaError: nothing there, unfinished, or a file changed since it was made.
+    """
     manifest = read_manifest(path, "corpus", f"medqa ingest SOURCE --out {path}")
-    pairs: list[QAPair] = []
     hashes: list[str] = []
     for split in SPLITS:
         file = path / f"{split}.csv"
@@ -50,11 +59,16 @@ def read_corpus(path: Path) -> Corpus:
                 f"wanted {file} as {MANIFEST} describes it, found other content; run medqa ingest again, "
                 f"or give the edited file itself as --corpus"
             )
-        pairs.extend(_read_rows(file))
-    return Corpus(tuple(pairs), sha256_bytes("".join(hashes).encode()))
+    return sha256_bytes("".join(hashes).encode())
 
 
-def write_pairs(stream: TextIO, pairs: Sequence[QAPair]) -> None:
+def stream_corpus(path: Path) -> Iterator[QAPair]:
+    """The pairs of the corpus folder ``path`` one by one: train, validation, test."""
+    for split in SPLITS:
+        yield from _read_rows(path / f"{split}.csv")
+
+
+def write_pairs(stream: TextIO, pairs: Iterable[QAPair]) -> None:
     """``pairs`` as CSV with a header, all columns, synonyms joined by ``|``."""
     writer = csv.writer(stream, lineterminator="\n")
     writer.writerow(COLUMNS)
@@ -67,7 +81,7 @@ def split_synonyms(text: str) -> tuple[str, ...]:
     return tuple(s for part in text.split(SYNONYM_SEPARATOR) if (s := part.strip()))
 
 
-def _read_rows(path: Path) -> Iterable[QAPair]:
+def _read_rows(path: Path) -> Iterator[QAPair]:
     csv.field_size_limit(min(sys.maxsize, 2**31 - 1))  # the default of 131,072 refuses long answers
     with path.open(encoding="utf-8-sig", newline="") as stream:
         for row in csv.DictReader(stream):

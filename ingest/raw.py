@@ -82,5 +82,13 @@ def as_text(value: Any) -> str:
     raise ValueError(f"holds {type(value).__name__} where text was wanted")
 
 
+def from_mapping(file: str, number: int, record: Mapping[str, Any], names: Mapping[str, str]) -> RawRow:
+    """Row ``number`` of ``file``; ``names`` maps our field names to the keys of ``record``."""
+    try:
+        return RawRow(file, number, {field: as_text(record[name]) for field, name in names.items()})
+    except ValueError as error:
+        return RawRow(file, number, {}, f"a field {error}")
+
+
 def _loose(name: str) -> str:
     return "_".join(name.casefold().replace("-", " ").replace("_", " ").split())

@@ -5,15 +5,17 @@ import shutil
 import tempfile
 from collections.abc import Iterator, Mapping
 from pathlib import Path
-from typing import Any
 
 from ingest.delimited import read_delimited
 from ingest.encoding import open_bytes, read_lines, readable
+from ingest.hub import is_hub_id, read_hub
 from ingest.medquad import read_medquad
-from ingest.raw import RawRow, as_text, check_mapping, match_columns, resolve_columns
+from ingest.raw import RawRow, check_mapping, from_mapping, match_columns, resolve_columns
 from medqa.errors import MedqaError
 
-FORMATS = "csv, tsv, jsonl, parquet (each also .gz or .xz), or a folder or zip of MedQuAD's XML"
+FORMATS = (
+    "csv, tsv, jsonl, parquet (each also .gz or .xz), MedQuAD's XML as folder or zip, or a Hugging Face data set id"
+)
 _PARQUET_ROWS = 1024  # rows decoded at once: some 2 MB of answers
 
 
@@ -24,6 +26,8 @@ def read_rows(source: Path, columns: Mapping[str, str]) -> Iterator[RawRow]:
         MedqaError: nothing there, a format not listed in ``FORMATS``, a damaged file, or no column for question or answer.
     """
     check_mapping(columns)
+    if is_hub_id(source):
+        return read_hub(source.as_posix(), columns)
     if not source.exists():
         raise MedqaError(f"wanted an input at {source}, found nothing there; give {FORMATS}")
     if source.is_dir() or source.suffix == ".zip":
@@ -59,7 +63,7 @@ def read_jsonl(path: Path, columns: Mapping[str, str]) -> Iterator[RawRow]:
             continue
         objects += 1
         keys.update(dict.fromkeys(value))
-        yield _from_mapping(path.name, number, value, match_columns(list(value), columns))
+        yield from_mapping(path.name, number, value, match_columns(list(value), columns))
     if objects:
         resolve_columns(list(keys), columns, str(path))
 
@@ -83,14 +87,6 @@ def read_parquet(path: Path, columns: Mapping[str, str]) -> Iterator[RawRow]:
             for batch in file.iter_batches(batch_size=_PARQUET_ROWS, columns=list(names.values())):
                 for record in batch.to_pylist():
                     number += 1
-                    yield _from_mapping(path.name, number, record, names)
+                    yield from_mapping(path.name, number, record, names)
         except pa.ArrowException as error:
             raise MedqaError(f"wanted a Parquet file, found {path} unreadable ({error}); write it again") from error
-
-
-def _from_mapping(file: str, number: int, record: Mapping[str, Any], names: Mapping[str, str]) -> RawRow:
-    """``names``: our field name -> key of ``record``."""
-    try:
-        return RawRow(file, number, {field: as_text(record[name]) for field, name in names.items()})
-    except ValueError as error:
-        return RawRow(file, number, {}, f"a field {error}")

@@ -1,172 +1,144 @@
-"""``report.json`` and ``report.md`` of a corpus: every row accounted for, what the groups look like, and the certificate."""
+"""The figures of ``report.json``: every row accounted for, what the groups look like, what is in the corpus."""
 
 from collections import Counter, defaultdict
-from collections.abc import Callable, Mapping, Sequence
+from collections.abc import Mapping, Sequence
 from typing import Any
 
-from ingest.clean import REASONS, Drop
+import numpy as np
+
+from ingest.clean import Rows
+from ingest.features import Features
 from ingest.groups import Group
-from ingest.text import same_key
-from medqa.records import SPLITS, QAPair, Split
+from ingest.rules import REASONS
+from medqa.records import SPLITS, Split
 
 _LARGEST = 10  # groups and answers listed
 _NAMED = 5  # topics named per group
+_FREQUENT = 20  # topics listed
+_QUESTION_EDGES = (0, *range(2, 31, 2), 40, 60, 100)  # words; half of MedQuAD's questions have eight and less
+_ANSWER_EDGES = (
+    0,
+    5,
+    10,
+    15,
+    20,
+    30,
+    45,
+    65,
+    100,
+    150,
+    215,
+    320,
+    470,
+    690,
+    1000,
+    1500,
+    2150,
+    3200,
+    4700,
+)  # about ×1.47
 
 
-def count_drops(drops: Sequence[Drop]) -> dict[str, int]:
+def ordered_reasons(counts: Mapping[str, int]) -> dict[str, int]:
     """Reason -> rows, in the order of the rules, reasons that did not occur left out."""
-    counts = Counter(drop.reason for drop in drops)
-    return {reason: counts[reason] for reason in REASONS if counts[reason]}
+    return {reason: counts[reason] for reason in REASONS if counts.get(reason)}
 
 
-def count_by(pairs: Sequence[QAPair], key: Callable[[QAPair], str]) -> dict[str, dict[str, int]]:
-    """Value of ``key`` -> split -> rows, the most frequent value first."""
+def count_by(values: Sequence[str], splits: Sequence[str]) -> dict[str, dict[str, int]]:
+    """Value -> split -> rows, the most frequent value first."""
     table: dict[str, Counter[str]] = defaultdict(Counter)
-    for pair in pairs:
-        table[key(pair)][pair.split] += 1
+    for value, split in zip(values, splits, strict=True):
+        table[value][split] += 1
     by_size = sorted(table.items(), key=lambda item: (-item[1].total(), item[0]))
     return {name: {split: counts[split] for split in SPLITS} for name, counts in by_size}
 
 
-def split_sizes(pairs: Sequence[QAPair], groups: Sequence[Group], shares: Mapping[Split, float]) -> dict[str, Any]:
+def split_sizes(groups: Sequence[Group], splits: Sequence[str], shares: Mapping[Split, float]) -> dict[str, Any]:
     """Per split: rows, their share of all, the share aimed at, groups."""
-    rows = Counter(pair.split for pair in pairs)
-    held = Counter(pairs[group.rows[0]].split for group in groups)
+    rows = Counter(splits)
+    held = Counter(splits[group.rows[0]] for group in groups)
     return {
-        s: {"rows": rows[s], "share": rows[s] / len(pairs), "wanted": round(shares[s], 6), "groups": held[s]}
+        s: {"rows": rows[s], "share": rows[s] / len(splits), "wanted": round(shares[s], 6), "groups": held[s]}
         for s in SPLITS
     }
 
 
-def largest_groups(pairs: Sequence[QAPair], groups: Sequence[Group]) -> list[dict[str, Any]]:
+def largest_groups(known: Features, groups: Sequence[Group], splits: Sequence[str]) -> list[dict[str, Any]]:
     """The largest groups, with the topics that most of their rows have and the answer most of them share.
 
     A boilerplate answer chains the topics that use it: here it shows.
     """
     largest = sorted(groups, key=lambda g: (-len(g), g.id))[:_LARGEST]
-    return [_describe(group, [pairs[i] for i in group.rows], len(pairs)) for group in largest]
+    return [_describe(known, group, splits) for group in largest]
 
 
-def repeated_answers(pairs: Sequence[QAPair]) -> list[dict[str, Any]]:
+def group_sizes(groups: Sequence[Group]) -> dict[str, int]:
+    """Size -> number of groups of it, smallest first."""
+    counts = Counter(map(len, groups))
+    return {str(size): counts[size] for size in sorted(counts)}
+
+
+def repeated_answers(known: Features, rows: Rows) -> list[dict[str, Any]]:
     """Answers that stand under several questions, the most frequent first."""
-    rows: dict[str, list[QAPair]] = defaultdict(list)
-    for pair in pairs:
-        rows[same_key(pair.answer)].append(pair)
-    repeated = sorted((r for r in rows.values() if len(r) > 1), key=lambda r: (-len(r), r[0].answer))[:_LARGEST]
+    values, places, inverse = np.unique(known.keys.answer, return_index=True, return_inverse=True)
+    counts = np.bincount(inverse, minlength=len(values))
+    often = sorted(np.flatnonzero(counts > 1).tolist(), key=lambda v: (-counts[v], places[v]))[:_LARGEST]
     return [
-        {"rows": len(r), "topics": len({same_key(p.topic) for p in r}), "answer": _start(r[0].answer)} for r in repeated
+        {
+            "rows": int(counts[v]),
+            "topics": len(np.unique(known.keys.topic[inverse == v])),
+            "answer": _start(rows[int(places[v])].pair.answer),
+        }
+        for v in often
     ]
 
 
-def to_markdown(report: Mapping[str, Any]) -> str:
-    """``report.json`` as a page for people."""
-    rows, near, certificate = report["rows"], report["near_duplicates"], report["certificate"]
-    unanswered = report["documents_without_answers"]
-    parts = [
-        "# Corpus report",
-        f"{rows['in']:,} rows read, {rows['kept']:,} kept, {rows['dropped']:,} dropped.",
-        f"{unanswered:,} documents were published without any answer." if unanswered else "",
-        *(f"**Note.** {warning}" for warning in report["warnings"]),
-        "## Dropped rows",
-        _table(["reason", "rows"], [[k, f"{v:,}"] for k, v in rows["dropped_by_reason"].items()]) or "None.",
-        "Each one is in `dropped.csv`, with its file, row and reason." if rows["dropped"] else "",
-        "## Splits",
-        _table(
-            ["split", "rows", "share", "wanted", "groups"],
-            [
-                [s, f"{v['rows']:,}", f"{v['share']:.2%}", f"{v['wanted']:.1%}", f"{v['groups']:,}"]
-                for s, v in report["splits"].items()
-            ],
-        ),
-        "## Certificate",
-        _certificate(certificate),
-        "## Near-duplicates and groups",
-        f"{near['rows']:,} rows lie in {near['sets']:,} near-duplicate sets (Jaccard similarity of word 3-shingles of question "
-        f"and answer at least {near['threshold']}). Closed under the same question and the same answer"
-        f"{' and the same topic' if report['split_by'] == 'topic' else ''} they make {report['groups']['count']:,} groups; "
-        "a group lies in one split. The largest:",
-        _table(
-            ["group", "rows", "share", "split", "topics", "rows with its commonest answer", "some topics"],
-            [
-                [
-                    g["id"],
-                    f"{g['rows']:,}",
-                    f"{g['share']:.1%}",
-                    g["split"],
-                    f"{g['topics']:,}",
-                    f"{g['rows_with_commonest_answer']:,}",
-                    ", ".join(g["some_topics"]),
-                ]
-                for g in report["groups"]["largest"]
-            ],
-        ),
-        "## Answers that stand under several questions",
-        _table(
-            ["rows", "topics", "answer"], [[r["rows"], r["topics"], r["answer"]] for r in report["repeated_answers"]]
-        )
-        or "None.",
-        "## Question types",
-        _by_split(report["by_type"]),
-        "## Sources",
-        _by_split(report["by_source"]),
-    ]
-    return "\n\n".join(part for part in parts if part) + "\n"
+def boilerplate(known: Features, least: int) -> dict[str, int]:
+    """How many answers stand under at least ``least`` questions, and how many rows they make."""
+    _, counts = np.unique(known.keys.answer, return_counts=True)
+    return {"least": least, "answers": int((counts >= least).sum()), "rows": int(counts[counts >= least].sum())}
 
 
-def _certificate(certificate: Mapping[str, Any]) -> str:
-    """Every crossing of the split beside the same crossing of a random split."""
-    lines = []
-    for crossing, counts in certificate["split"].items():
-        for name, value in counts.items():
-            lines.append(
-                [crossing, name.replace("_", " "), _shown(value), _shown(certificate["random"][crossing][name])]
-            )
-    closest = certificate["closest"]
-    survivor = (
-        f"The closest pair across test and train has similarity {closest['jaccard']:.3f}: "
-        f"“{closest['test']['question']}” and “{closest['train']['question']}”."
-        if closest["jaccard"] is not None
-        else f"Closest pair across test and train: {closest['reason']}."
-    )
-    return (
-        "Every row of one split was compared with every row of the other; nothing was sampled.\n\n"
-        + _table(["rows of", "what", "this split", "random split of the same sizes"], lines)
-        + f"\n\n{survivor}"
-    )
+def lengths(known: Features, splits: np.ndarray) -> dict[str, Any]:
+    """Histograms of words per question and per answer, by split; bin ``k`` is ``[edges[k], edges[k + 1])``, the last open."""
+    tables: dict[str, Any] = {}
+    for name, values, edges in (
+        ("question", known.question_words, _QUESTION_EDGES),
+        ("answer", known.answer_words, _ANSWER_EDGES),
+    ):
+        bins = np.minimum(np.searchsorted(edges, values, side="right"), len(edges) - 1) - 1
+        counts = {s: np.bincount(bins[splits == s], minlength=len(edges) - 1).tolist() for s in SPLITS}
+        tables[name] = {"edges": list(edges), **counts}
+    return tables
 
 
-def _describe(group: Group, members: Sequence[QAPair], total: int) -> dict[str, Any]:
-    topics = Counter(p.topic for p in members if p.topic)
-    answers = Counter(same_key(p.answer) for p in members)
+def topics(known: Features) -> dict[str, Any]:
+    """How many topics there are, the most frequent, and how many topics have how many rows."""
+    values, places, inverse = np.unique(known.keys.topic, return_index=True, return_inverse=True)
+    counts = np.bincount(inverse, minlength=len(values))
+    named = [v for v in range(len(values)) if values[v]]
+    sizes = Counter(int(counts[v]) for v in named)
+    frequent = sorted(named, key=lambda v: (-counts[v], known.topics[places[v]]))[:_FREQUENT]
     return {
-        "id": group.id,
-        "rows": len(group),
-        "share": len(group) / total,
-        "split": members[0].split,
-        "topics": len({same_key(t) for t in topics}),
-        "rows_with_commonest_answer": max(answers.values()),
-        "some_topics": [t for t, _ in sorted(topics.items(), key=lambda item: (-item[1], item[0]))[:_NAMED]],
+        "topics": len(named),
+        "rows_with_topic": int(counts[named].sum()),
+        "most_frequent": [[known.topics[places[v]], int(counts[v])] for v in frequent],
+        "sizes": {str(size): sizes[size] for size in sorted(sizes)},
     }
 
 
-def _by_split(table: Mapping[str, Mapping[str, int]]) -> str:
-    shown = [[name or "(none)", *(f"{counts[s]:,}" for s in SPLITS)] for name, counts in list(table.items())[:50]]
-    more = f"\n\nand {len(table) - 50:,} more, in `report.json`." if len(table) > 50 else ""
-    return _table(["", *SPLITS], shown) + more
-
-
-def _table(header: Sequence[str], rows: Sequence[Sequence[Any]]) -> str:
-    """A Markdown table; empty for no rows."""
-    if not rows:
-        return ""
-    lines = [list(header), ["---"] * len(header), *rows]
-    return "\n".join("| " + " | ".join(str(cell).replace("|", "\\|") for cell in line) + " |" for line in lines)
-
-
-def _shown(value: float | None) -> str:
-    if value is None:
-        return "no data"
-    return f"{value:.1%}" if isinstance(value, float) else f"{value:,}"
+def _describe(known: Features, group: Group, splits: Sequence[str]) -> dict[str, Any]:
+    rows = np.array(group.rows)
+    named = Counter(topic for i in group.rows if (topic := known.topics[i]))
+    return {
+        "id": group.id,
+        "rows": len(group),
+        "share": len(group) / len(known),
+        "split": splits[group.rows[0]],
+        "topics": len(np.unique(keys[keys != 0])) if len(keys := known.keys.topic[rows]) else 0,
+        "rows_with_commonest_answer": int(np.unique(known.keys.answer[rows], return_counts=True)[1].max()),
+        "some_topics": [t for t, _ in sorted(named.items(), key=lambda item: (-item[1], item[0]))[:_NAMED]],
+    }
 
 
 def _start(text: str) -> str:

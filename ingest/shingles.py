@@ -1,7 +1,8 @@
-"""Texts as sets of hashed word shingles, in one flat array: what near-duplicate search and the certificate compare."""
+"""Texts as sets of hashed word shingles: what near-duplicate search and the certificate compare."""
 
 import hashlib
-from collections.abc import Iterable
+from array import array
+from collections.abc import Iterable, Sequence
 from dataclasses import dataclass
 
 import numpy as np
@@ -14,6 +15,7 @@ WIDTH = 3
 (a share e of isolated changes leaves (1 - 3e) / (1 + 3e))."""
 
 _MULTIPLIER = np.uint64(0x9E3779B97F4A7C15)  # 2^64 / golden ratio, odd: the usual multiplicative hash
+_CHUNK = 2048  # texts hashed at once: a few MB of words
 
 
 @dataclass(frozen=True, slots=True)
@@ -36,71 +38,92 @@ class ShingleSets:
         """Shingles per set, int64."""
         return np.diff(self.offsets)
 
-    def subset(self, rows: Iterable[int]) -> "ShingleSets":
+    def subset(self, rows: Sequence[int]) -> "ShingleSets":
         """The sets of ``rows``, in that order."""
-        return _pack([self[i] for i in rows])
+        values = np.concatenate([np.empty(0, np.uint64), *(self[i] for i in rows)])
+        return ShingleSets(values, np.r_[0, np.cumsum(self.sizes[np.asarray(rows, np.int64)])])
 
 
-def shingle_sets(texts: Iterable[str]) -> ShingleSets:
-    """The set of ``WIDTH``-word shingles of each text; a shorter text is one shingle, a text without words the empty set.
+class Shingler:
+    """Collects the shingle sets of texts given one after another, as lists of words.
 
     Hashes are the same on every machine (Python's own are not even the same in two runs).
     """
-    known: dict[str, int] = {}
-    return _pack([_shingles(text, known) for text in texts])
+
+    def __init__(self) -> None:
+        self._known = _Places()
+        self._words = array("q")  # of the texts since the last flush, one after another
+        self._lengths: list[int] = []
+        self._values: list[np.ndarray] = []
+        self._sizes: list[np.ndarray] = []
+
+    def add(self, found: Sequence[str]) -> None:
+        """Take up the next text."""
+        self._words.extend(map(self._known.__getitem__, found))
+        self._lengths.append(len(found))
+        if len(self._lengths) == _CHUNK:
+            self._flush()
+
+    def sets(self) -> ShingleSets:
+        """The sets of all texts so far; the shingler is empty afterwards."""
+        self._flush()
+        sizes = np.concatenate([np.empty(0, np.int64), *self._sizes])
+        values = np.empty(int(sizes.sum()), np.uint64)
+        start = 0
+        for n, part in enumerate(self._values):
+            values[start : start + len(part)] = part
+            start += len(part)
+            self._values[n] = part[:0]  # frees each part as it is copied: at no time are there two copies
+        self._values, self._sizes = [], []
+        return ShingleSets(values, np.r_[0, np.cumsum(sizes)])
+
+    def _flush(self) -> None:
+        lengths = np.array(self._lengths, np.int64)
+        if not len(lengths):
+            return
+        hashes = np.frombuffer(self._known.hashes, np.uint64)[np.frombuffer(self._words, np.int64)]
+        text = np.repeat(np.arange(len(lengths)), lengths)
+        # A window begins at every word whose text goes on for WIDTH words; a shorter text is one window of all it has.
+        ends = np.cumsum(lengths)
+        left = np.repeat(ends, lengths) - np.arange(len(hashes))  # words from here to the end of the text
+        first = np.r_[True, text[1:] != text[:-1]] if len(text) else np.empty(0, bool)
+        begins = np.flatnonzero((left >= WIDTH) | first)
+        widths = np.minimum(left[begins], WIDTH)
+        mixed = np.zeros(len(begins), np.uint64)
+        for step in range(WIDTH):
+            on = widths > step
+            value = mixed[on]
+            mixed[on] = (value ^ (value >> np.uint64(29))) * _MULTIPLIER + hashes[begins[on] + step]  # wraps at 2^64
+        owner = text[begins]
+        order = np.lexsort((mixed, owner))
+        mixed, owner = mixed[order], owner[order]
+        new = np.r_[True, (mixed[1:] != mixed[:-1]) | (owner[1:] != owner[:-1])] if len(mixed) else np.empty(0, bool)
+        self._values.append(mixed[new])
+        self._sizes.append(np.bincount(owner[new], minlength=len(lengths)))
+        self._words, self._lengths = array("q"), []
+
+
+class _Places(dict[str, int]):
+    """Word -> place of its hash in ``hashes``; a word asked for the first time is given one."""
+
+    def __init__(self) -> None:
+        super().__init__()
+        self.hashes = array("Q")
+
+    def __missing__(self, word: str) -> int:
+        place = self[word] = len(self)
+        self.hashes.append(int.from_bytes(hashlib.blake2b(word.encode(), digest_size=8).digest(), "little"))
+        return place
+
+
+def shingle_sets(texts: Iterable[str]) -> ShingleSets:
+    """The set of ``WIDTH``-word shingles of each text; a shorter text is one shingle, a text without words the empty set."""
+    shingler = Shingler()
+    for text in texts:
+        shingler.add(words(text))
+    return shingler.sets()
 
 
 def pair_text(pair: QAPair) -> str:
     """The text by which pairs are compared: question and answer."""
     return f"{pair.question} {pair.answer}"
-
-
-class Comparer:
-    """Exact Jaccard similarity of one set with many, at about a microsecond each."""
-
-    def __init__(self, sets: ShingleSets) -> None:
-        vocabulary, columns = np.unique(sets.values, return_inverse=True)
-        self._sizes = sets.sizes
-        self._offsets = sets.offsets
-        self._columns = columns
-        self._marked = np.zeros(len(vocabulary), bool)
-
-    def jaccard(self, one: int, others: np.ndarray) -> np.ndarray:
-        """|a ∩ b| / |a ∪ b| of set ``one`` with each of ``others`` (positions); none of them may be empty.
-
-        Returns float64, shape (len(others),).
-        """
-        if not len(others):
-            return np.empty(0)
-        mine = self._row(one)
-        self._marked[mine] = True
-        hits = self._marked[np.concatenate([self._row(other) for other in others.tolist()])]
-        self._marked[mine] = False
-        starts = np.r_[0, np.cumsum(self._sizes[others])[:-1]]
-        shared = np.add.reduceat(hits, starts, dtype=np.int64)
-        return shared / (len(mine) + self._sizes[others] - shared)
-
-    def _row(self, i: int) -> np.ndarray:
-        return self._columns[self._offsets[i] : self._offsets[i + 1]]
-
-
-def _shingles(text: str, known: dict[str, int]) -> np.ndarray:
-    found = words(text)
-    if not found:
-        return np.empty(0, np.uint64)
-    for word in found:
-        if word not in known:
-            known[word] = int.from_bytes(hashlib.blake2b(word.encode(), digest_size=8).digest(), "little")
-    hashes = np.array([known[word] for word in found], dtype=np.uint64)
-    width = min(WIDTH, len(found))
-    windows = np.lib.stride_tricks.sliding_window_view(hashes, width)  # (len(found) - width + 1, width)
-    mixed = np.zeros(len(windows), np.uint64)
-    for column in range(width):
-        mixed = (mixed ^ (mixed >> np.uint64(29))) * _MULTIPLIER + windows[:, column]  # wraps at 2^64, as meant
-    return np.unique(mixed)
-
-
-def _pack(sets: list[np.ndarray]) -> ShingleSets:
-    offsets = np.zeros(len(sets) + 1, np.int64)
-    np.cumsum([len(s) for s in sets], out=offsets[1:])
-    return ShingleSets(np.concatenate([np.empty(0, np.uint64), *sets]), offsets)

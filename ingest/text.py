@@ -6,6 +6,7 @@ Kept text keeps its case, since people read it. Case, punctuation and white spac
 import html
 import re
 import unicodedata
+from collections.abc import Iterator
 
 _TAGS = (
     "a|abbr|article|b|big|blockquote|body|br|caption|center|cite|code|col|dd|del|div|dl|dt|em|"
@@ -17,7 +18,12 @@ _BLOCKS = (
     "article|blockquote|br|caption|dd|div|dl|dt|figure|footer|h[1-6]|header|hr|main|nav|ol|p|pre|section|table|tr|ul"
 )
 # Only known tags count: "p <0.05 and q> 0.1" and "<x" in prose are no markup.
-_HIDDEN = re.compile(r"<!--.*?-->|<(script|style)\b[^>]*>.*?</\1\s*>", re.IGNORECASE | re.DOTALL)
+_HIDING = re.compile(r"<!--|<(script|style)(?:\s[^<>]*)?>", re.IGNORECASE)
+_CLOSES = {
+    "": re.compile("-->"),
+    "script": re.compile(r"</script\s{0,9}>", re.IGNORECASE),
+    "style": re.compile(r"</style\s{0,9}>", re.IGNORECASE),
+}
 _LIST_ITEM = re.compile(r"<li(?:\s[^<>]*)?>", re.IGNORECASE)
 _BLOCK = re.compile(rf"</?(?:{_BLOCKS})(?:\s[^<>]*)?/?>", re.IGNORECASE)
 _TAG = re.compile(rf"</?(?:{_TAGS})(?:\s[^<>]*)?/?>", re.IGNORECASE)
@@ -43,36 +49,66 @@ _INVISIBLE = re.compile(
     "\ud800-\udfff\U000e0000-\U000e007f]"
 )
 
+_WORD = re.compile(r"\w+")
+_SURROGATES = re.compile("[\ud800-\udfff]")
+
 _QUESTION_MARKS = re.compile(r"(?:\s*\?)+")
-_BULLET = re.compile(r"(?:^|\s{2,}|\n)[-*](?:\s+|$)|\s*[•▪◦‣]\s*")
+_DASH = re.compile(r"(?:^|\s{2,}|\n)[-*](?:\s+|$)")
+_BULLET = re.compile(rf"{_DASH.pattern}|\s*[•▪◦‣]\s*")
 # MedQuAD separates paragraphs by line breaks, or by three and more spaces where line breaks were lost.
+_LONG_SPACE = re.compile(r"\s{9,}")
 _PARAGRAPH = re.compile(r"(?<=[.!?:;)])[ \t]{3,}|[ \t]{3,}(?=[A-Z])")
 
 
-def clean_text(text: str) -> str:
-    """NFKC text without markup, mojibake, control and invisible characters; line breaks are ``\\n``."""
-    if not text.isascii():
+def clean_text(text: str, unicode: bool = True, markup: bool = True) -> str:
+    """NFKC text without markup, mojibake, control and invisible characters; line breaks are ``\\n``.
+
+    Without ``unicode`` only lone surrogates go, which no file can hold; without ``markup`` tags and entities stay.
+    """
+    foreign = not text.isascii()
+    if foreign and unicode:
         text = mend_mojibake(text)
-    if "<" in text or "&" in text:
+    if markup and ("<" in text or "&" in text):
         text = strip_markup(text)
-    if not text.isascii():
+        foreign = not text.isascii()
+    if not unicode:
+        return _SURROGATES.sub("", _LINE_ENDS.sub("\n", text))
+    if foreign:
         text = compose(text)
+    elif text.isprintable() or text.replace("\n", "").isprintable():
+        return text  # nothing in it that the patterns below could find
     return _INVISIBLE.sub("", _LINE_ENDS.sub("\n", text))
 
 
-def clean_question(text: str) -> str:
+def tidy_line(text: str) -> str:
     """One line; ``" ?"`` and ``"? ?"`` (as in MedQuAD) become ``"?"``."""
-    return _QUESTION_MARKS.sub("?", " ".join(clean_text(text).split()))
+    line = " ".join(text.split())
+    return _QUESTION_MARKS.sub("?", line) if "?" in line else line
+
+
+def tidy_paragraphs(text: str) -> str:
+    """Paragraphs and list items on lines of their own, items as ``- item``, no blank lines, single spaces within a line.
+
+    A line break in a tidied answer is thus always a sentence boundary too.
+    """
+    # The patterns below look back over white space from every place in it: fifty thousand spaces would take minutes.
+    text = _LONG_SPACE.sub(lambda m: "\n" if "\n" in m.group() else "    ", text)
+    if "-" in text or "*" in text or not text.isascii():
+        text = (_DASH if text.isascii() else _BULLET).sub("\n- ", text)  # the second takes twice as long
+    if "   " in text or "\t" in text:
+        text = _PARAGRAPH.sub("\n", text)
+    lines = (" ".join(line.split()) for line in text.split("\n"))
+    return "\n".join(line for line in lines if line not in ("", "-"))
+
+
+def clean_question(text: str) -> str:
+    """``clean_text`` on one line."""
+    return tidy_line(clean_text(text))
 
 
 def clean_answer(text: str) -> str:
-    """Paragraphs and list items on lines of their own, items as ``- item``, no blank lines, single spaces within a line.
-
-    A line break in a cleaned answer is thus always a sentence boundary too.
-    """
-    text = _PARAGRAPH.sub("\n", _BULLET.sub("\n- ", clean_text(text)))
-    lines = (" ".join(line.split()) for line in text.split("\n"))
-    return "\n".join(line for line in lines if line not in ("", "-"))
+    """``clean_text`` in tidy paragraphs."""
+    return tidy_paragraphs(clean_text(text))
 
 
 def strip_markup(text: str) -> str:
@@ -112,7 +148,12 @@ def fold(text: str) -> str:
 
 def words(text: str) -> list[str]:
     """Case-folded runs of letters, digits and underscores."""
-    return re.findall(r"\w+", text.casefold())
+    return _WORD.findall(text.casefold())
+
+
+def iterate_words(text: str) -> Iterator[str]:
+    """``words``, one at a time."""
+    return (match.group() for match in _WORD.finditer(text.casefold()))
 
 
 def same_key(text: str) -> str:
@@ -121,5 +162,23 @@ def same_key(text: str) -> str:
 
 
 def _without_tags(text: str) -> str:
-    text = _HIDDEN.sub(" ", text)
-    return _TAG.sub("", _BLOCK.sub("\n", _LIST_ITEM.sub("\n- ", text)))
+    return _TAG.sub("", _BLOCK.sub("\n", _LIST_ITEM.sub("\n- ", _without_hidden(text))))
+
+
+def _without_hidden(text: str) -> str:
+    """``text`` without comments, scripts and style sheets; each becomes a space. One that is never closed stays.
+
+    By hand, since a pattern would search to the end of the text for the close of every opening.
+    """
+    parts, kept, place = [], 0, 0
+    unclosed: set[str] = set()
+    while opening := _HIDING.search(text, place):
+        kind = (opening[1] or "").lower()
+        close = None if kind in unclosed else _CLOSES[kind].search(text, opening.end())
+        if close is None:
+            unclosed.add(kind)
+            place = opening.end()
+        else:
+            parts += [text[kept : opening.start()], " "]
+            kept = place = close.end()
+    return "".join([*parts, text[kept:]])

@@ -77,9 +77,20 @@ def build_parser() -> argparse.ArgumentParser:
 
     ingest = verb(verbs, "ingest", "ingest", "clean raw question/answer files and split them without leakage")
     ingest.add_argument(
-        "sources", nargs="+", type=Path, metavar="SOURCE", help="csv, tsv, jsonl, parquet (also .gz, .xz), MedQuAD XML"
+        "sources",
+        nargs="+",
+        type=Path,
+        metavar="SOURCE",
+        help="csv, tsv, jsonl, parquet (also .gz, .xz), MedQuAD XML, Hugging Face id",
     )
     ingest.add_argument("--out", type=Path, help="corpus folder (default: settings' corpus)")
+    ingest.add_argument(
+        "--update", type=Path, metavar="CORPUS", help="bring this corpus up to date; no row changes split"
+    )
+    ingest.add_argument("--dry-run", action="store_true", help="with --update: print the difference and stop")
+    ingest.add_argument("--prune", action="store_true", help="with --update: also remove what SOURCE no longer has")
+    ingest.add_argument("--force", action="store_true", help="with --update: allow the removal of more than a tenth")
+    ingest.add_argument("--phi", choices=("none", "report", "mask", "drop"), help="rows that look like personal data")
 
     index = group("index", "build and look after the search index")
     for name, text in {
@@ -108,15 +119,27 @@ def build_parser() -> argparse.ArgumentParser:
     )
     search.add_argument("--queries", type=Path, help='JSONL of {"id", "question"}')
     search.add_argument("--out", type=Path, help="JSONL, one line per query")
+    for flag, field in {"--source": "source", "--topic": "topic", "--question-type": "question type"}.items():
+        search.add_argument(
+            flag,
+            action="append",
+            default=[],
+            metavar="X",
+            help=f"only passages with this {field}; repeatable: any of them",
+        )
 
-    finetune = group("finetune", "train the generator")
+    finetune = group("finetune", "train the generator, the retriever or the reranker")
     generator = verb(finetune, "generator", "finetune_generator", "LoRA or QLoRA on the corpus' train split")
     generator.add_argument("--export", type=Path, help="write the training examples as JSONL and stop")
     merge = verb(finetune, "merge", "finetune_merge", "fold an adapter into its base model, checked for parity")
     merge.add_argument("--adapter", type=Path, required=True)
     merge.add_argument("--out", type=Path, required=True)
-    for name in ("retriever", "reranker", "search"):
-        verb(finetune, name, f"finetune_{name}", "not in this version yet")
+    for name, text in {
+        "retriever": "adapt the encoder to the corpus, without loss on other questions",
+        "reranker": "train a small cross-encoder on the retriever's lists",
+        "search": "not in this version yet",
+    }.items():
+        verb(finetune, name, f"finetune_{name}", text)
 
     ask = verb(verbs, "ask", "ask", "answer one question with its sources")
     ask.add_argument("question")

@@ -28,3 +28,8 @@ def prepare(offline: bool) -> None:
     warnings.filterwarnings("ignore", message=".*is_gradient_checkpointing.*", category=FutureWarning)
     if offline:
         os.environ.update(_OFFLINE)
+
+
+def is_offline() -> bool:
+    """True once ``prepare(offline=True)`` was called, or the person set HF_HUB_OFFLINE."""
+    return os.environ.get("HF_HUB_OFFLINE", "").upper() in ("1", "ON", "YES", "TRUE")

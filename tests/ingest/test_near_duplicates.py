@@ -6,9 +6,14 @@ import numpy as np
 import pytest
 
 from ingest.groups import UnionFind
-from ingest.near_duplicates import MISSED, PERMUTATIONS, banding, minhash, near_duplicate_sets
-from ingest.shingles import Comparer, shingle_sets
+from ingest.near_duplicates import MISSED, PERMUTATIONS, banding, minhash
+from ingest.near_duplicates import near_duplicate_sets as find_sets
+from ingest.shingles import shingle_sets
 from ingest.similarity import SimilarityJoin
+
+
+def near_duplicate_sets(sets, threshold):
+    return find_sets(sets, SimilarityJoin(sets), threshold)
 
 
 def words(rng, count):
@@ -52,10 +57,41 @@ def exhaustive(texts):
 
 
 def test_jaccard_agrees_with_python_sets(texts, exhaustive):
-    sets = shingle_sets(texts)
-    comparer = Comparer(sets)
-    for (i, j), wanted in list(exhaustive.items())[:2000]:
-        assert comparer.jaccard(i, np.array([j, i])).tolist() == pytest.approx([wanted, 1.0])
+    pairs = list(exhaustive)
+    left, right = np.array(pairs).T
+    found = SimilarityJoin(shingle_sets(texts)).jaccard(left, right)
+    assert found.tolist() == pytest.approx([exhaustive[pair] for pair in pairs])
+
+
+def test_jaccard_of_long_texts_and_of_chunks():
+    """More shared shingles than a byte counts, in a collection larger than what is hashed at once."""
+    long = [f"w{n}" for n in range(700)]
+    texts = [" ".join(long), " ".join(long[:500]), *(f"filler {n}" for n in range(5000)), " ".join(long[100:])]
+    join = SimilarityJoin(shingle_sets(texts))
+    last = len(texts) - 1
+    assert join.jaccard(np.array([0, 0, 1, 0]), np.array([1, last, last, 5])).tolist() == pytest.approx(
+        [498 / 698, 598 / 698, 398 / 698, 0.0]
+    )
+
+
+@pytest.mark.parametrize("seed", range(3))
+def test_large_buckets_equal_all_pairs(seed):
+    """Families of more alike texts than are compared at once, some close to the threshold, some below it."""
+    rng = random.Random(seed)
+    texts = []
+    for family in range(3):
+        base = words(rng, 80)
+        for _ in range(90):
+            copy = list(base)
+            for place in rng.sample(range(80), rng.randrange(1 + family * 3)):
+                copy[place] = f"x{rng.randrange(10**6)}"
+            texts.append(" ".join(copy))
+    wanted = UnionFind(len(texts))
+    for i, j in itertools.combinations(range(len(texts)), 2):
+        if plain_jaccard(texts[i], texts[j]) >= 0.8:
+            wanted.union(i, j)
+    assert 3 < len(wanted.sets()) < 200
+    assert near_duplicate_sets(shingle_sets(texts), 0.8).sets() == wanted.sets()
 
 
 def test_short_and_empty_texts():
@@ -126,6 +162,14 @@ def test_similarity_join_finds_exactly_the_pairs_above_the_threshold(texts, exha
     got = dict(zip(zip(found.left.tolist(), found.right.tolist(), strict=True), found.jaccard.tolist(), strict=True))
     assert got == pytest.approx(wanted)
     assert found.jaccard.tolist() == sorted(found.jaccard.tolist(), reverse=True)
+
+
+@pytest.mark.parametrize("threshold", [0.02, 0.5, 0.8])
+def test_the_cost_of_a_join_bounds_what_it_compares(texts, threshold):
+    left, right = np.arange(0, len(texts), 3), np.array([i for i in range(len(texts)) if i % 3])
+    join = SimilarityJoin(shingle_sets(texts))
+    assert join.cost(left, right, threshold) >= len(join.pairs(left, right, threshold))
+    assert join.cost(left, right, 0.02) >= join.cost(left, right, 0.8)
 
 
 def test_similarity_join_of_nothing():

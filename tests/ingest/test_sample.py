@@ -8,7 +8,7 @@ from collections import Counter
 
 import pytest
 
-from ingest import clean
+from ingest import rules
 from ingest.command import ingest
 from ingest.corpus import read_corpus
 from ingest.text import same_key
@@ -36,14 +36,14 @@ def test_exact_counts_per_reason(corpus):
     _, summary = corpus
     assert (summary["in"], summary["kept"], summary["dropped"]) == (552, 517, 35)
     assert summary["dropped_by_reason"] == {
-        clean.UNREADABLE: 3,
-        clean.MISSING_QUESTION: 4,
-        clean.MISSING_ANSWER: 3,
-        clean.AMBIGUOUS_QUESTION: 5,
-        clean.SHORT_QUESTION: 3,
-        clean.SHORT_ANSWER: 3,
-        clean.QUESTION_IS_ANSWER: 2,
-        clean.EXACT_DUPLICATE: 12,
+        rules.UNREADABLE: 3,
+        rules.MISSING_QUESTION: 4,
+        rules.MISSING_ANSWER: 3,
+        rules.AMBIGUOUS_QUESTION: 5,
+        rules.SHORT_QUESTION: 3,
+        rules.SHORT_ANSWER: 3,
+        rules.QUESTION_IS_ANSWER: 2,
+        rules.EXACT_DUPLICATE: 12,
     }
     assert "552 rows read, 35 dropped, 517 kept, on 105 topics" in CARD
 

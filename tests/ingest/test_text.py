@@ -112,3 +112,28 @@ def test_cleaning_is_stable_and_writable(text):
 def test_cleaning_a_clean_question_changes_nothing(text):
     once = clean_question(text)
     assert clean_question(once) == once
+
+
+@pytest.mark.parametrize(
+    "unit", [" ", "\t", "\n \n", "<!--", "<script>", "<style ", "&lt;", "? ", " ?", "- ", "\u2022 ", "<p"]
+)
+def test_long_runs_do_not_take_quadratic_time(unit):
+    """Were it quadratic, each of these would take minutes, and the whole suite would not finish."""
+    text = "What is it " + unit * 100_000 + " of note?"
+    assert clean_question(text).startswith("What is it")
+    assert clean_answer(text).startswith("What is it")
+
+
+@pytest.mark.parametrize(
+    ("text", "wanted"),
+    [
+        ("a<!-- b -->c", "a c"),
+        ("a<!-- b", "a<!-- b"),
+        ("a<!-- <script>x</script> -->b", "a b"),
+        ("a<script>if (1 < 2) {}</script >b<STYLE type='x'>y</Style>c", "a b c"),
+        ("a<script>b<!-- c -->d", "a<script>b d"),
+        ("a<!-- one --> and <!-- two -->b", "a and b"),
+    ],
+)
+def test_hidden_parts_go_and_what_is_never_closed_stays(text, wanted):
+    assert clean_question(text) == wanted

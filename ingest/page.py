@@ -1,0 +1,462 @@
+"""``report.html``: the report of a corpus as one file for people, with plots, without scripts or anything from elsewhere."""
+
+from collections.abc import Iterable, Mapping, Sequence
+from html import escape
+from itertools import pairwise
+from typing import Any
+
+from ingest.plots import MEASURES, figures, inline_svg, readable
+from medqa.records import SPLITS
+
+_LISTED = 50  # rows of a table; report.json has them all
+_BANDS = ((1, 1), (2, 2), (3, 5), (6, 10), (11, 20), (21, 50), (51, 100), (101, 1000), (1001, None))  # sizes in a table
+_PHI_ACTIONS = {
+    "report": "They are kept as they are and listed.",
+    "mask": "What looks like it was masked in them.",
+    "drop": "They were dropped.",
+}
+
+_STYLE = """
+:root { color-scheme: light dark; --paper: #fff; --panel: #f5f7fa; --ink: #1d2733; --soft: #566172; --grid: #d5dae1;
+  --link: #005a8f; --good: #00704f; --bad: #b02a12; --train: #0072b2; --validation: #e69f00; --test: #009e73;
+  --random: #d55e00; }
+@media screen and (prefers-color-scheme: dark) { :root { --paper: #14181e; --panel: #1d232c; --ink: #e4e9f0; --soft: #a3aebd;
+  --grid: #3a4452; --link: #7cc4f5; --good: #4fd1a5; --bad: #ff8f78; --train: #56b4e9; --validation: #f0b429;
+  --test: #2fc79b; --random: #ff8a3d; } }
+* { box-sizing: border-box; }
+body { margin: 0 auto; padding: 1rem; max-width: 68rem; background: var(--paper); color: var(--ink);
+  font: 1rem/1.5 system-ui, "Segoe UI", Roboto, "DejaVu Sans", sans-serif; }
+h1 { font-size: 1.7rem; margin: .5rem 0; } h2 { font-size: 1.25rem; margin: 2.2rem 0 .6rem; }
+h1, h2, figcaption { line-height: 1.25; } p { margin: .5rem 0; max-width: 46rem; } a { color: var(--link); }
+nav { font-size: .9rem; } nav a { display: inline-block; margin-right: .9rem; padding: .2rem 0; }
+.tiles { display: flex; flex-wrap: wrap; gap: .75rem; margin: .8rem 0; }
+.tile { flex: 1 1 9rem; margin: 0; padding: .6rem .9rem; background: var(--panel); border: 1px solid var(--grid);
+  border-radius: .4rem; }
+.tile b { display: block; font-size: 1.7rem; line-height: 1.2; font-variant-numeric: tabular-nums; }
+.tile span { color: var(--soft); font-size: .9rem; }
+.good b { color: var(--good); } .bad b { color: var(--bad); }
+.note { padding: .5rem .9rem; border-left: .25rem solid var(--bad); background: var(--panel); }
+.beside { display: grid; grid-template-columns: repeat(auto-fit, minmax(min(100%, 26rem), 1fr)); gap: 1rem 2rem;
+  align-items: start; }
+figure { margin: 0; max-width: 32rem; } figcaption { font-weight: 600; font-size: .95rem; margin: .4rem 0 .5rem; }
+svg { display: block; width: 100%; height: auto; overflow: visible; }
+svg * { stroke-linejoin: round; stroke-linecap: butt; } svg text { font-variant-numeric: tabular-nums; }
+.scroll { overflow-x: auto; max-width: 100%; }
+table { border-collapse: collapse; font-size: .9rem; margin: .4rem 0; font-variant-numeric: tabular-nums; }
+caption { text-align: left; font-weight: 600; padding: 0 0 .3rem; }
+th, td { text-align: left; vertical-align: top; padding: .25rem .7rem .25rem 0; border-bottom: 1px solid var(--grid); }
+th { font-weight: 600; } tbody th { font-weight: 400; } .n { text-align: right; } td.n, code { white-space: nowrap; }
+bdi { overflow-wrap: anywhere; } .wide { min-width: 14rem; } th:has(bdi) { min-width: 6rem; }
+small { color: var(--soft); font-size: .85em; } code { font-size: .9em; }
+summary { cursor: pointer; color: var(--link); padding: .3rem 0; }
+@media screen and (max-width: 30rem) { body { padding: .7rem; } th, td { padding-right: .5rem; } small { display: block; } }
+@page { margin: 1.4cm; }
+@media print { body { max-width: none; padding: 0; font-size: 9pt; } .beside { grid-template-columns: 1fr 1fr; }
+  nav { display: none; } figure, tr, .tile { break-inside: avoid; } h2, caption { break-after: avoid; }
+  .scroll { overflow: visible; } }
+"""
+
+
+def to_html(report: Mapping[str, Any]) -> str:
+    """``report.json`` as a page: the certificate first, then splits, drops, groups, lengths, types, topics, personal data
+    and sources, a plot with its table each.
+
+    The same report gives the same bytes under the same version of matplotlib. The page loads nothing; all text of the
+    corpus is escaped. ``lengths`` (whose last interval is open), ``cluster_sizes``, ``topics``, ``phi``, ``boilerplate``
+    and ``update`` may be missing from ``report``.
+    """
+    plots = {name: inline_svg(name, figure) for name, figure in figures(report).items()}
+    sections = {
+        "Certificate": _certificate(report, plots),
+        "Splits": _splits(report),
+        "Dropped rows": _drops(report, plots),
+        "Near-duplicates and groups": _groups(report, plots),
+        "Lengths": _lengths(report, plots),
+        "Question types": _by_split(report["by_type"], "type", "types", plots),
+        "Topics": _topics(report, plots),
+        "Personal data": _phi(report),
+        "Sources": _by_split(report["by_source"], "source", "sources", plots),
+    }
+    anchors = {title: title.lower().replace(" ", "-") for title in sections}
+    links = "".join(f'<a href="#{anchors[title]}">{title}</a>' for title in sections)
+    body = "\n".join(
+        f'<section aria-labelledby="{anchors[title]}">\n<h2 id="{anchors[title]}">{title}</h2>\n{section}\n</section>'
+        for title, section in sections.items()
+    )
+    return (
+        '<!DOCTYPE html>\n<html lang="en">\n<head>\n<meta charset="utf-8">\n<title>Corpus report</title>\n'
+        '<meta name="viewport" content="width=device-width, initial-scale=1">\n'
+        # The browser itself refuses scripts and requests, should anything slip through the escaping.
+        "<meta http-equiv=\"Content-Security-Policy\" content=\"default-src 'none'; style-src 'unsafe-inline'\">\n"
+        f"<style>{_STYLE}</style>\n</head>\n<body>\n<header>\n<h1>Corpus report</h1>\n{_summary(report)}\n"
+        f'<nav aria-label="Sections">{links}</nav>\n</header>\n<main>\n{body}\n</main>\n</body>\n</html>\n'
+    )
+
+
+def bands(sizes: Mapping[str, int]) -> list[tuple[str, int, int]]:
+    """Of a table size -> how many have it: ``(band of sizes, how many, rows in them)``, empty bands left out."""
+    found = []
+    for low, high in _BANDS:
+        inside = [(int(s), n) for s, n in sizes.items() if low <= int(s) and (high is None or int(s) <= high)]
+        name = f"over {low - 1:,}" if high is None else f"{low:,}" if low == high else f"{low:,} to {high:,}"
+        if inside:
+            found.append((name, sum(n for _, n in inside), sum(s * n for s, n in inside)))
+    return found
+
+
+def _summary(report: Mapping[str, Any]) -> str:
+    rows, unanswered = report["rows"], report["documents_without_answers"]
+    lost = rows["in"] - rows["kept"] - rows["dropped"]
+    tiles = [
+        _tile(_number(rows["in"]), "rows read"),
+        _tile(_number(rows["kept"]), "kept"),
+        _tile(_number(rows["dropped"]), "dropped, each with its reason"),
+        _tile(_number(report["groups"]["count"]), "groups, each in one split"),
+    ]
+    parts = [
+        f'<div class="tiles">{"".join(tiles)}</div>',
+        f'<p class="note">{_number(abs(lost))} rows are unaccounted for: read is not kept and dropped.</p>'
+        if lost
+        else "",
+        f"<p>Documents published without any answer: {_number(unanswered)}.</p>" if unanswered else "",
+        *(f'<p class="note">{_text(warning)}</p>' for warning in report["warnings"]),
+        _update(report.get("update")),
+    ]
+    return "\n".join(part for part in parts if part)
+
+
+def _update(update: Mapping[str, int] | None) -> str:
+    if not update:
+        return ""
+    lines = [[_text(name.replace("_", " ")), _number(value)] for name, value in update.items()]
+    return _table("The last update", ["what", "#rows"], lines)
+
+
+def _certificate(report: Mapping[str, Any], plots: Mapping[str, str]) -> str:
+    certificate, splits = report["certificate"], report["splits"]
+    ours, chance = certificate["split"], certificate["random"]
+    empty = [split for split in SPLITS if not splits[split]["rows"]]
+    crossings = {name: counts for name, counts in ours.items() if not set(name.split("/")) & set(empty)}
+    shared = [
+        f"{_number(value)} {_text(measure.replace('_', ' '))} of {' and '.join(name.split('/'))}"
+        for name, counts in crossings.items()
+        for measure, value in counts.items()
+        if value and not isinstance(value, float)  # a share is said with its count
+    ]
+    checked = ", ".join(
+        label for measure, label in MEASURES.items() if any(c.get(measure) is not None for c in crossings.values())
+    )
+    if not crossings:
+        verdict = "There are no two splits with rows: nothing could be compared."
+    elif shared:
+        verdict = f"Not everything is apart. {'; '.join(shared)}."
+    else:
+        verdict = f"Nothing is shared: 0 pairs of rows across {_splits_of(crossings)} ({checked})."
+    tables = "".join(
+        _table(
+            f"Rows of {' and '.join(name.split('/'))}",
+            ["what", "#this split", "#random split"],
+            [[_text(m.replace("_", " ")), _number(n), _number(chance[name][m])] for m, n in counts.items()],
+        )
+        for name, counts in ours.items()
+    )
+    near = certificate["threshold"]
+    return "\n".join(
+        [
+            f"<p><strong>{verdict}</strong></p>",
+            *(
+                f'<p class="note">{split} has no rows; what it is compared with counts as nothing.</p>'
+                for split in empty
+            ),
+            _leaked(report, next(iter(crossings), None)),
+            f"<p>Every row of one split was compared with every row of the other; nothing was sampled. Near-duplicates are "
+            f"pairs whose word 3-shingles of question and answer have a Jaccard similarity of at least {near}. The random "
+            "split has the same sizes.</p>",
+            _beside(
+                "certificate", "Pairs of rows that two splits share, this split against a random one", plots, tables
+            ),
+            _closest(certificate["closest"]),
+        ]
+    )
+
+
+def _leaked(report: Mapping[str, Any], crossing: str | None) -> str:
+    """Two tiles on the first crossing that has rows (test and train, which results stand on); the table has the others."""
+    if crossing is None:
+        return ""
+    first, second = crossing.split("/")
+    of = f"of {_number(report['splits'][first]['rows'])} {first} rows have their question or answer in {second}"
+    ours, chance = (report["certificate"][side][crossing] for side in ("split", "random"))
+    here, there = ours["rows_sharing_question_or_answer"], chance["rows_sharing_question_or_answer"]
+    share = _number(chance["share_of_rows_sharing_question_or_answer"])
+    return (
+        f'<div class="tiles">{_tile(_number(here), f"{of}: this split", "bad" if here else "good")}'
+        f"{_tile(_number(there), f'{of}: a random split ({share})', 'bad' if there else '')}</div>"
+    )
+
+
+def _closest(closest: Mapping[str, Any]) -> str:
+    if closest["jaccard"] is None:
+        return f"<p>Closest pair across test and train: {_text(closest['reason'])}.</p>"
+    pairs = [closest, *closest.get("others", [])]
+    rows = [[f"{p['jaccard']:.3f}", _quoted(p["test"]["question"]), _quoted(p["train"]["question"])] for p in pairs]
+    return (
+        f"<p>The closest pair across test and train has similarity {closest['jaccard']:.3f}: "
+        f"“{_quoted(closest['test']['question'])}” in test and “{_quoted(closest['train']['question'])}” in train.</p>"
+        + (
+            _table("The closest pairs", ["#similarity", "*question in test", "*question in train"], rows)
+            if rows[1:]
+            else ""
+        )
+    )
+
+
+def _splits(report: Mapping[str, Any]) -> str:
+    by = "A group lies in one split; rows " + (
+        "that are near-duplicates, or have the same question, answer or topic, are in one group."
+        if report["split_by"] == "topic"
+        else "that are near-duplicates, or have the same question or answer, are in one group (topics may cross splits)."
+    )
+    rows = [
+        [split, _number(v["rows"]), f"{v['share']:.2%}", f"{v['wanted']:.1%}", _number(v["groups"])]
+        for split, v in report["splits"].items()
+    ]
+    return f"<p>{by}</p>" + _table("Sizes", ["split", "#rows", "#share", "#wanted", "#groups"], rows)
+
+
+def _drops(report: Mapping[str, Any], plots: Mapping[str, str]) -> str:
+    rows = report["rows"]
+    if not rows["dropped"]:
+        return "<p>None.</p>"
+    lines = [[_text(reason), _number(n), f"{n / rows['in']:.2%}"] for reason, n in rows["dropped_by_reason"].items()]
+    table = _table("By reason", ["reason", "#rows", "#share of rows read"], lines)
+    said = "<p>Each one is in <code>dropped.csv</code>, with its file, row and reason.</p>"
+    return said + _beside("drops", "Rows dropped, by reason", plots, table)
+
+
+def _groups(report: Mapping[str, Any], plots: Mapping[str, str]) -> str:
+    near, groups = report["near_duplicates"], report["groups"]
+    said = (
+        f"<p>{_count(near['rows'], 'row')} in {_count(near['sets'], 'near-duplicate set')} (the largest has "
+        f"{_number(near['largest'])}). Closed under everything that keeps rows together, the rows make "
+        f"{_count(groups['count'], 'group')}.</p>"
+    )
+    largest = [
+        [
+            f"<code>{_text(g['id'])}</code>",
+            _number(g["rows"]),
+            f"{g['share']:.1%}",
+            _text(g["split"]),
+            _number(g["topics"]),
+            _number(g["rows_with_commonest_answer"]),
+            _quoted(", ".join(g["some_topics"])),
+        ]
+        for g in groups["largest"]
+    ]
+    header = ["group", "#rows", "#share", "split", "#topics", "#rows with its commonest answer", "*some topics"]
+    answers = [[_number(r["rows"]), _number(r["topics"]), _quoted(r["answer"])] for r in report["repeated_answers"]]
+    return "\n".join(
+        [
+            said,
+            _boilerplate(report.get("boilerplate")),
+            _sized(report, "cluster_sizes", "groups", "group", "How many groups have each size", plots),
+            _table("The largest groups", header, largest),
+            _table("Answers that stand under several questions", ["#rows", "#topics", "*answer"], answers)
+            or "<p>No answer stands under several questions.</p>",
+        ]
+    )
+
+
+def _boilerplate(found: Mapping[str, int] | None) -> str:
+    if not found:
+        return ""
+    return (
+        f"<p>{_count(found['answers'], 'answer')} repeated over at least {_number(found['least'])} questions; "
+        f"{_count(found['rows'], 'row')} with one of them.</p>"
+    )
+
+
+def _lengths(report: Mapping[str, Any], plots: Mapping[str, str]) -> str:
+    lengths = report.get("lengths")
+    if not lengths:
+        return _absent("lengths", "lengths of questions and answers")
+    parts = []
+    for name in ("question", "answer"):
+        histogram = lengths.get(name)
+        if not histogram:
+            parts.append(_absent(f"lengths.{name}", f"lengths of {name}s"))
+            continue
+        edges = histogram["edges"]
+        intervals = [*(_interval(low, high) for low, high in pairwise(edges[:-1])), f"{edges[-2]:,} or more"]
+        rows = [
+            [interval, *(_number(histogram[split][i]) for split in SPLITS)]
+            for i, interval in enumerate(intervals)
+            if any(histogram[split][i] for split in SPLITS)
+        ]
+        median = [
+            [split, _number(sum(histogram[split])), _median(intervals, histogram[split])]
+            for split in SPLITS
+            if sum(histogram[split])
+        ]
+        table = _table(f"Median of {name}s", ["split", "#rows", "#median words"], median)
+        listed = _table(f"Rows by words of the {name}", ["words", *(f"#{s}" for s in SPLITS)], rows)
+        opened = f"<details><summary>All counts, {name}s</summary>{listed}</details>"
+        parts.append(_beside(f"{name}s", f"Words of the {name}, by split", plots, table + opened))
+    return "\n".join(parts)
+
+
+def _topics(report: Mapping[str, Any], plots: Mapping[str, str]) -> str:
+    topics = report.get("topics")
+    if not topics:
+        return _absent("topics", "topics")
+    if not topics["topics"]:
+        return "<p>The data has no topics.</p>"
+    kept = report["rows"]["kept"]
+    frequent = [[_quoted(name), _number(n)] for name, n in topics["most_frequent"]]
+    title = f"The {len(frequent)} most frequent topics"
+    return "\n".join(
+        [
+            f"<p>{_count(topics['topics'], 'topic')}; {_number(topics['rows_with_topic'])} of {_number(kept)} rows "
+            "have one.</p>",
+            _sized(topics, "sizes", "topics", "topic", "How many topics have so many rows", plots, "topic-sizes"),
+            _beside("topics", f"{title}, rows of each", plots, _table(title, ["topic", "#rows"], frequent)),
+        ]
+    )
+
+
+def _phi(report: Mapping[str, Any]) -> str:
+    phi = report.get("phi")
+    if not phi:
+        return _absent("phi", "the screen for personal data")
+    if phi["action"] == "none":
+        return "<p>The rows were not screened.</p>"
+    if not phi["rows"]:
+        return "<p>No row looks like personal data.</p>"
+    rows = [[_text(rule), _number(n)] for rule, n in phi["by_rule"].items()]
+    said = _PHI_ACTIONS.get(phi["action"], _text(phi["action"]))
+    return (
+        f"<p>{_count(phi['rows'], 'row')} with what looks like personal data. {said} A row can match several rules.</p>"
+        + _table("By rule", ["rule", "#rows"], rows)
+    )
+
+
+def _by_split(table: Mapping[str, Mapping[str, int]], what: str, name: str, plots: Mapping[str, str]) -> str:
+    """Rows and shares of every category in every split, beside the plot."""
+    if not table:
+        return f"<p>The data has no {name}.</p>"
+    totals = {split: sum(counts[split] for counts in table.values()) for split in SPLITS}
+    rows = [
+        [
+            _quoted(category) or "(none)",
+            *(
+                _number(counts[s]) + (f" <small>{counts[s] / totals[s]:.1%}</small>" if totals[s] else "")
+                for s in SPLITS
+            ),
+        ]
+        for category, counts in list(table.items())[:_LISTED]
+    ]
+    more = len(table) - _LISTED
+    rest = f"<p>And {_number(more)} more, in <code>report.json</code>.</p>" if more > 0 else ""
+    title = f"Rows by {what}, with their share of the split"
+    listed = _table(title, [what, *(f"#{s}" for s in SPLITS)], rows)
+    return _beside(name, f"Share of each {what} in the splits", plots, listed + rest)
+
+
+def _sized(
+    holder: Mapping[str, Any], key: str, what: str, one: str, title: str, plots: Mapping[str, str], plot: str = "groups"
+) -> str:
+    """A table size -> how many, in bands, beside its plot."""
+    sizes = holder.get(key)
+    if not sizes:
+        return _absent(key, f"sizes of {what}")
+    rows = [[band, _number(count), _number(members)] for band, count, members in bands(sizes)]
+    return _beside(
+        plot,
+        title,
+        plots,
+        _table(f"{what.capitalize()} by size", [f"rows of the {one}", f"#{what}", "#rows in all"], rows),
+    )
+
+
+def _median(intervals: Sequence[str], counts: Sequence[int]) -> str:
+    """The interval that holds the lower median of a histogram with rows."""
+    seen = 0
+    for interval, count in zip(intervals, counts, strict=True):
+        seen += count
+        if 2 * seen >= sum(counts):
+            return interval
+    raise AssertionError("unreachable: all rows were seen")
+
+
+def _interval(low: int, high: int) -> str:
+    """The whole numbers of ``[low, high)``."""
+    return f"{low:,}" if high - low == 1 else f"{low:,} to {high - 1:,}"
+
+
+def _beside(name: str, title: str, plots: Mapping[str, str], table: str) -> str:
+    """A plot and its table, side by side where the window is wide; without data for the plot, a sentence in its place."""
+    if name not in plots:
+        return f"<p>No plot: {title[0].lower()}{title[1:]} — there are no rows to draw.</p>{table}"
+    return (
+        f'<div class="beside">\n<figure><figcaption id="{name}-caption">{title}</figcaption>\n{plots[name]}</figure>\n'
+        f"<div>{table}</div>\n</div>"
+    )
+
+
+def _absent(key: str, what: str) -> str:
+    return f"<p>Not shown: {what}. This report has no <code>{key}</code>; making the corpus again counts it.</p>"
+
+
+def _table(caption: str, header: Sequence[str], rows: Iterable[Sequence[str]]) -> str:
+    """A table of cells that are HTML already, the first of each row its header; empty for no rows.
+
+    A column's name starts with ``#`` if it holds numbers (aligned right), with ``*`` if it holds text that needs room.
+    """
+    classes = [{"#": ' class="n"', "*": ' class="wide"'}.get(name[0], "") for name in header]
+    lines = [
+        "<tr>"
+        + "".join(
+            f'<th scope="row"{kind}>{cell}</th>' if i == 0 else f"<td{kind}>{cell}</td>"
+            for i, (cell, kind) in enumerate(zip(row, classes, strict=True))
+        )
+        + "</tr>"
+        for row in rows
+    ]
+    if not lines:
+        return ""
+    head = "".join(
+        f'<th scope="col"{kind}>{name.lstrip("#*")}</th>' for name, kind in zip(header, classes, strict=True)
+    )
+    return (
+        f'<div class="scroll" role="region" tabindex="0" aria-label="{caption}"><table><caption>{caption}</caption>\n'
+        f"<thead><tr>{head}</tr></thead>\n<tbody>\n" + "\n".join(lines) + "\n</tbody></table></div>"
+    )
+
+
+def _tile(number: str, label: str, kind: str = "") -> str:
+    return f'<p class="tile{f" {kind}" if kind else ""}"><b>{number}</b> <span>{label}</span></p>'
+
+
+def _splits_of(crossings: Mapping[str, Any]) -> str:
+    named = [split for split in SPLITS if any(split in name.split("/") for name in crossings)]
+    return f"{', '.join(named[:-1])} and {named[-1]}"
+
+
+def _count(n: int, one: str) -> str:
+    return f"{n:,} {one}{'' if n == 1 else 's'}"
+
+
+def _number(value: float | None) -> str:
+    if value is None:
+        return "no data"
+    return f"{value:.1%}" if isinstance(value, float) else f"{value:,}"
+
+
+def _text(text: str) -> str:
+    return escape(readable(str(text)))
+
+
+def _quoted(text: str) -> str:
+    """Text of the corpus, in whatever direction its script runs."""
+    shown = _text(text)
+    return f"<bdi>{shown}</bdi>" if shown else ""

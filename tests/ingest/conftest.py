@@ -1,0 +1,13 @@
+import pytest
+
+
+@pytest.fixture
+def drawn():
+    """Ask for it where the report's plots matter."""
+
+
+@pytest.fixture(autouse=True)
+def undrawn(request, monkeypatch):
+    """Drawing the plots takes longer than all the rest of ingest on these small files; one test in a hundred needs it."""
+    if "drawn" not in request.fixturenames:
+        monkeypatch.setattr("ingest.writing.to_html", lambda report: f"<p>{report['rows']['kept']}</p>")
