@@ -10,7 +10,7 @@ from tqdm import tqdm
 
 from ingest import report as figures
 from ingest.certificate import CROSSINGS, Crossing, as_json, closest, cross
-from ingest.clean import Deduplicator, Drop, Packed, Rows, clean_row, duplicate_of, pack, with_ids
+from ingest.clean import Deduplicator, Drop, Packed, Rows, clean_row, duplicate_of, pack, restyle_row, with_ids
 from ingest.features import Features, features
 from ingest.groups import Group, UnionFind, closed_groups
 from ingest.near_duplicates import near_duplicate_sets
@@ -92,6 +92,8 @@ def clean(
             outcome, found = screen(outcome, phi)
             for place in found:
                 screened.append(place)
+        if not isinstance(outcome, Drop):
+            outcome = restyle_row(outcome, rules)
         if isinstance(outcome, Drop):
             drops.append(outcome)
         else:

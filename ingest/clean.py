@@ -3,7 +3,7 @@
 import hashlib
 from collections import Counter
 from collections.abc import Iterator, Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from typing import Any
 
 import numpy as np
@@ -106,13 +106,29 @@ def clean_row(raw: RawRow, rules: Rules) -> CleanRow | Drop:
     return CleanRow(pair, raw.file, raw.row)
 
 
-def clean_texts(question: str, answer: str, rules: Rules) -> tuple[str, str]:
-    """Question and answer as they are kept."""
-    question, answer = (clean_text(text, rules.unicode, rules.markup) for text in (question, answer))
+def restyle_row(row: CleanRow, rules: Rules) -> CleanRow | Drop:
+    """The row in lower case and without unwanted characters, as far as ``rules`` ask for it; the rest may be too little.
+
+    Apart from ``clean_row``, because names are told by their capitals, and have to be looked for in between.
+    """
+    if not (rules.lowercase or rules.unwanted):
+        return row
+    question, answer = row.pair.question, row.pair.answer
     if rules.lowercase:
         question, answer = question.lower(), answer.lower()
     if rules.unwanted:
         question, answer = rules.unwanted.sub("", question), rules.unwanted.sub("", answer)
+    if rules.whitespace:
+        question, answer = tidy_line(question), tidy_paragraphs(answer)
+    problem = find_problem(question, answer, rules)
+    if problem:
+        return Drop(row.file, row.row, *problem, *shown(question, answer))
+    return replace(row, pair=replace(row.pair, question=question, answer=answer))
+
+
+def clean_texts(question: str, answer: str, rules: Rules) -> tuple[str, str]:
+    """Question and answer normalised."""
+    question, answer = (clean_text(text, rules.unicode, rules.markup) for text in (question, answer))
     if rules.whitespace:
         return tidy_line(question), tidy_paragraphs(answer)
     return question.strip(), answer.strip()

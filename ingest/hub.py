@@ -28,8 +28,8 @@ def read_hub(name: str, columns: Mapping[str, str]) -> Iterator[RawRow]:
 
     try:
         splits = datasets.load_dataset(name, streaming=True)
-    except (OSError, ValueError, RuntimeError) as error:
-        raise MedqaError(f"wanted the data set {name}, found: {' '.join(str(error).split())[:200]}") from error
+    except Exception as error:
+        raise _unreachable(name, error) from error
     for split in sorted(splits):
         resolved: dict[str, str] | None = None
         for number, record in enumerate(splits[split], start=1):
@@ -45,12 +45,11 @@ def hub_revision(name: str) -> str:
     """
     check_online(name)
     from huggingface_hub import HfApi
-    from huggingface_hub.errors import HfHubHTTPError
 
     try:
         return f"hub:{HfApi().dataset_info(name).sha}"
-    except (HfHubHTTPError, OSError) as error:
-        raise MedqaError(f"wanted the data set {name}, found: {' '.join(str(error).split())[:200]}") from error
+    except Exception as error:
+        raise _unreachable(name, error) from error
 
 
 def check_online(name: str) -> None:
@@ -63,3 +62,11 @@ def check_online(name: str) -> None:
         raise MedqaError(
             f"wanted an input at {name}, found nothing there, and the hub is off limits offline; check the path, or go online"
         )
+
+
+def _unreachable(name: str, error: Exception) -> MedqaError:
+    """One line for whatever the client or its transport raised: no network, no such data set, no permission."""
+    reason = " ".join(str(error).split())[:200]
+    return MedqaError(
+        f"wanted an input at {name}, found no such file, and as a data set of the hub: {reason}; check the name"
+    )

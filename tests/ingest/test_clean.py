@@ -6,7 +6,7 @@ import numpy as np
 import pytest
 
 from ingest import rules
-from ingest.clean import CleanRow, Deduplicator, Drop, clean_row, pack, pair_hash, unpack, with_ids
+from ingest.clean import CleanRow, Deduplicator, Drop, clean_row, pack, pair_hash, restyle_row, unpack, with_ids
 from ingest.raw import RawRow
 from ingest.rules import Rules, find_problem, is_ambiguous
 from ingest.spool import Spool
@@ -21,7 +21,7 @@ def raw(question, answer, row=1, file="x.csv", **fields):
 
 
 def kept(question, answer, row=1, file="x.csv", using=DEFAULT, **fields):
-    found = clean_row(raw(question, answer, row, file, **fields), using)
+    found = restyle_row(clean_row(raw(question, answer, row, file, **fields), using), using)
     assert isinstance(found, CleanRow)
     return found
 
@@ -128,6 +128,12 @@ def test_nothing_can_be_kept_without_a_question_or_an_answer():
 )
 def test_each_normalisation_can_be_switched(using, wanted):
     assert kept("What is a fever?", "A  ﬁne <b>Fever</b>\n\nof 40 °C", using=using).pair.answer == wanted
+
+
+def test_what_is_left_without_unwanted_characters_may_be_too_little():
+    using = Rules(unwanted=re.compile(r"\d"))
+    row = clean_row(raw("What is 12 12?", "Some 12 13 14."), using)
+    assert restyle_row(row, using).reason == rules.AMBIGUOUS_QUESTION
 
 
 def test_lone_surrogates_go_even_without_unicode_normalisation():

@@ -54,3 +54,16 @@ def test_offline_is_said_in_one_line(tmp_path, monkeypatch):
     with pytest.raises(MedqaError, match="off limits"):
         ingest([Path("owner/name")], tmp_path / "corpus", load_settings(None))
     assert not (tmp_path / "corpus").exists()
+
+
+def test_an_unreachable_hub_is_one_line(monkeypatch, dataset, tmp_path):
+    import huggingface_hub
+
+    def refuse(self, name):
+        raise RuntimeError("name or service\nnot known")
+
+    monkeypatch.setattr(huggingface_hub.HfApi, "dataset_info", refuse)
+    for call in (lambda: hub_revision("owner/name"), lambda: list(read_hub(str(tmp_path / "nothing"), {}))):
+        with pytest.raises(MedqaError, match="as a data set of the hub: ") as caught:
+            call()
+        assert "\n" not in str(caught.value)

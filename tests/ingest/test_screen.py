@@ -69,3 +69,14 @@ def test_what_is_dropped_or_masked_stands_in_no_file(tmp_path, source):
         ingest([source], out, load_settings(None, [f"ingest.phi={action}"]))
         for path in out.iterdir():
             assert MAIL.encode() not in path.read_bytes(), path.name
+
+
+def test_names_are_looked_for_before_their_capitals_go(tmp_path, source):
+    with source.open("a") as stream:
+        stream.write(
+            "What helps me?,Dear doctor my name is Jane Example and I have had gout for a year. I need help.,Letter\n"
+        )
+    out = tmp_path / "corpus"
+    ingest([source], out, load_settings(None, ["ingest.phi=mask", "ingest.lowercase=true"]))
+    [letter] = [p.answer for p in read_corpus(out).pairs if p.topic == "Letter"]
+    assert letter == "dear doctor my name is [name] and i have had gout for a year. i need help."

@@ -15,6 +15,7 @@ from ingest.rules import EXACT_DUPLICATE, JOINS_TWO_SIDES, REMOVED, REPLACED, SH
 from ingest.similarity import SimilarPairs
 from ingest.update import place_added, related_sides
 from ingest.updating import update
+from medqa.cli import main
 from medqa.errors import MedqaError
 from medqa.records import QAPair
 from medqa.settings import load_settings
@@ -335,3 +336,24 @@ def test_placing_worked_by_hand():
     placed = place_added(sides, component, "drop")
     assert placed.two_sided == [False, False, False, False, True, False, True, False]
     assert placed.split[3] == placed.split[5] == "train"
+
+
+def test_the_command_line_prints_the_difference_and_refuses_flags_without_a_corpus(tmp_path, corpus, capsys):
+    rows = make_rows()
+    rows[0]["answer"] = "Now it says something else."
+    rows[-1] = {"id": "n", "question": "What is new here?", "answer": "Something that nobody knew.", "topic": "N"}
+    source = write(tmp_path / "new.csv", rows)
+    assert main(["ingest", str(source), "--update", str(corpus), "--prune", "--dry-run"]) == 0
+    lines = capsys.readouterr().out.splitlines()
+    split = splits_of(corpus)
+    assert lines[0].split() == ["+", "n", "What", "is", "new", "here?"]
+    assert lines[1].split()[:3] == ["~", "0-information", split["0-information"]]
+    assert lines[2].split()[:3] == ["-", "29-treatment", split["29-treatment"]]
+    assert main(["ingest", str(source), "--update", str(corpus), "--json"]) == 0
+    told = json.loads(capsys.readouterr().out)
+    assert (told["added"], told["changed"], told["removed"], told["kept"]) == (1, 1, 0, 91)
+    assert [r["id"] for r in told["diff"]["added"]] == ["n"]
+    for flag in ("--prune", "--dry-run", "--force"):
+        assert main(["ingest", str(source), flag]) == 2
+        assert f"wanted --update CORPUS with {flag}" in capsys.readouterr().err
+    assert main(["ingest", str(source), "--update", str(corpus), "--out", "x"]) == 2
