@@ -1,54 +1,35 @@
 """The body of ``medqa ingest SOURCE --update CORPUS``: the difference, then a corpus in which no old row has moved."""
 
-from collections import Counter
 from collections.abc import Callable, Iterator, Mapping, Sequence
 from contextlib import ExitStack
-from dataclasses import dataclass, replace
+from dataclasses import replace
 from datetime import UTC, datetime
 from pathlib import Path
 from typing import Any
 
 import numpy as np
 
-from ingest.build import Cleaned, Made, SplitPlan, finish
-from ingest.certificate import CROSSINGS, cross
+from ingest.build import Cleaned
 from ingest.clean import CleanRow, Drop, Packed, Rows, duplicate_of, pack, pair_hash, shown
 from ingest.command import KIND, fingerprints, read_and_clean, recorded_settings, semantic_link, split_plan, summarise
 from ingest.corpus import check_corpus, stream_corpus
-from ingest.features import Features, features
-from ingest.groups import UnionFind, as_groups
-from ingest.near_duplicates import near_duplicate_sets
-from ingest.rules import EXACT_DUPLICATE, JOINS_TWO_SIDES, REMOVED, REPLACED
+from ingest.placing import Next, place_rows
+from ingest.rules import EXACT_DUPLICATE, REMOVED, REPLACED
 from ingest.screen import Screened, count_rows
 from ingest.semantic import Embed
-from ingest.similarity import SimilarityJoin, SimilarPairs
-from ingest.split import assign_splits
 from ingest.spool import Spool
-from ingest.update import Matches, TwoSided, groups_within, match, merged, other_side, place_added, related_sides
+from ingest.update import Matches, TwoSided, match, merged
 from ingest.writing import DROPPED, read_drops, read_screened, write_corpus
 from medqa.errors import MedqaError
 from medqa.files import read_json, staged_folder
 from medqa.manifest import read_manifest, write_manifest
-from medqa.records import SPLITS, QAPair, Split
+from medqa.records import QAPair
 from medqa.settings import Settings
 
 _LARGE_REMOVAL = 0.1
 """Share of rows whose removal has to be confirmed: more than a tenth is rather a wrong file than an edit."""
 
 Announce = Callable[[Mapping[str, Any]], None]
-
-
-@dataclass(frozen=True, slots=True)
-class Next:
-    """The rows that the corpus will have, before the new ones have a split."""
-
-    rows: Rows
-    splits: np.ndarray
-    """Of each row; ``""`` for an added one."""
-    clusters: list[str]
-    """As they were; ``""`` for an added row."""
-    changed: np.ndarray
-    """Which rows have another text than before."""
 
 
 def update(
@@ -111,7 +92,7 @@ def update(
         plan = split_plan(settings)
         link = semantic_link(settings.ingest, embed)
         near_link = (lambda near: link(next_rows.rows, near)) if link is not None else None
-        made, two_sided = _placed(next_rows, state, plan, settings.split.two_sided, near_link)
+        made, two_sided = place_rows(next_rows, state, plan, settings.split.two_sided, near_link)
         made.report["phi"] = count_rows(screened, settings.ingest.phi)
         made.report["update"] = {**counts, "joined_two_sides": two_sided}
         if two_sided:
@@ -217,117 +198,6 @@ def _free(pair_id: str, taken: set[str]) -> str:
     while found in taken:
         found, number = f"{pair_id}-{number}", number + 1
     return found
-
-
-def _placed(
-    start: Next,
-    state: Cleaned,
-    plan: SplitPlan,
-    two_sided: TwoSided,
-    link: Callable[[UnionFind], None] | None,
-) -> tuple[Made, int]:
-    """The updated corpus, and how many of its new or changed rows are related to two splits."""
-    known, sets = features(row.pair for row in start.rows)
-    join = SimilarityJoin(sets)
-    near = near_duplicate_sets(sets, join, plan.threshold)
-    if link is not None:
-        link(near)
-    del sets
-    added = np.flatnonzero(start.splits == "")
-    similar = _similar(join, near, np.flatnonzero((start.splits == "") | start.changed), len(known), plan.threshold)
-    by_topic = plan.by == "topic"
-    sides = related_sides(known.keys, start.splits, similar, by_topic, plan.synonyms)
-    component = _components(known, similar, added, by_topic, plan.synonyms)
-    placed = place_added(sides[added].tolist(), [component.find(i) for i in added.tolist()], two_sided)
-
-    splits = start.splits.copy()
-    free = [i for i, split in zip(added.tolist(), placed.split, strict=True) if split is None]
-    for i, split in zip(added.tolist(), placed.split, strict=True):
-        splits[i] = split or ""
-    _spread(splits, free, component, known, plan)
-    moved = [i for i in np.flatnonzero(start.changed).tolist() if other_side(int(sides[i]), _split_at(splits, i))]
-    both = [*(i for i, b in zip(added.tolist(), placed.two_sided, strict=True) if b), *moved]
-    if two_sided == "drop" and both:
-        for i in both:
-            row = start.rows[i]
-            state.drops.append(
-                Drop(
-                    row.file, row.row, JOINS_TWO_SIDES, f"id {row.pair.id}", *shown(row.pair.question, row.pair.answer)
-                )
-            )
-        keep = np.setdiff1d(np.arange(len(splits)), both)
-        smaller = Next(
-            start.rows.subset(keep.tolist()),
-            splits[keep],
-            [start.clusters[i] for i in keep.tolist()],
-            np.zeros(len(keep), bool),
-        )
-        made, _ = _placed(smaller, replace(state, rows=smaller.rows), plan, two_sided, link)
-        return made, len(both)
-
-    within = groups_within(known.keys, _within_splits(near, splits), splits, by_topic, plan.synonyms)
-    groups = as_groups(known.ids, within)
-    crossings = {between: cross(known.keys, splits, between, join, plan.threshold) for between in CROSSINGS}
-    near_sets = [members for members in near.sets() if len(members) > 1]
-    return finish(state, start.rows, known, groups, splits, crossings, join, plan, near_sets), len(both)
-
-
-def _similar(join: SimilarityJoin, near: UnionFind, touched: np.ndarray, rows: int, threshold: float) -> SimilarPairs:
-    """Near-duplicate pairs of a touched row and any other, found exhaustively; those that share a set of ``near`` count
-    as well (alike by meaning, or through a third row)."""
-    found = join.pairs(touched, np.arange(rows), threshold)
-    a, b = [found.left], [found.right]
-    for members in near.sets():
-        if len(members) > 1 and (here := np.intersect1d(members, touched)).size:
-            left, right = np.meshgrid(here, members)
-            a.append(left.ravel())
-            b.append(right.ravel())
-    left, right = np.concatenate(a), np.concatenate(b)
-    other = left != right
-    return SimilarPairs(left[other], right[other], np.ones(int(other.sum())))
-
-
-def _components(known: Features, similar: SimilarPairs, added: np.ndarray, by_topic: bool, synonyms: bool) -> UnionFind:
-    """Which added rows are related to each other, old rows left aside."""
-    is_added = np.zeros(len(known), bool)
-    is_added[added] = True
-    joined = UnionFind(len(known))
-    both = is_added[similar.left] & is_added[similar.right]
-    joined.union_pairs(similar.left[both], similar.right[both])
-    keys = known.keys
-    for values in (keys.question, keys.answer, *([keys.topic] if by_topic else [])):
-        joined.link_equal(np.where(is_added, values, np.uint64(0)))
-    if by_topic and synonyms:
-        joined.link_equal(np.where(is_added[keys.named], keys.names, np.uint64(0)), keys.named)
-    return joined
-
-
-def _spread(splits: np.ndarray, free: Sequence[int], component: UnionFind, known: Features, plan: SplitPlan) -> None:
-    """Give new groups that are related to nothing old the splits that need them most."""
-    if not free:
-        return
-    mask = np.zeros(len(splits), bool)
-    mask[list(free)] = True
-    groups = [g for g in as_groups(known.ids, component) if mask[g.rows[0]]]
-    have: dict[Split, Counter[str]] = {
-        s: Counter(known.types[i] for i in np.flatnonzero(splits == s).tolist()) for s in SPLITS
-    }
-    for group, split in zip(groups, assign_splits(groups, known.types, plan.shares, plan.seed, have), strict=True):
-        splits[list(group.rows)] = split
-
-
-def _within_splits(near: UnionFind, splits: np.ndarray) -> UnionFind:
-    """The sets of ``near``, cut where they cross splits."""
-    cut = UnionFind(len(near))
-    for members in near.sets():
-        first: dict[str, int] = {}
-        for i in members:
-            cut.union(first.setdefault(str(splits[i]), i), i)
-    return cut
-
-
-def _split_at(splits: np.ndarray, i: int) -> Split:
-    return next(s for s in SPLITS if s == splits[i])
 
 
 def _two_sided_warning(rows: int, policy: TwoSided) -> str:
