@@ -22,6 +22,7 @@ from medqa.settings import Settings
 from rag.build import FusedSearch, open_model
 from rag.pipeline import Pipeline
 from retrieval.build import build_index
+from retrieval.command import load_ranking
 from retrieval.encoder import Encoder, load_encoder
 from retrieval.index import Index
 
@@ -85,6 +86,7 @@ class _Pipelines:
     def __init__(self, settings: Settings, corpus: Corpus, encoder: Encoder) -> None:
         self._settings, self._corpus, self._encoder = settings, corpus, encoder
         self._model = open_model(settings, settings.eval.variants)
+        self._ranking = load_ranking(settings.retrieval)
         self._made: dict[str, Pipeline] = {}
         self.threshold = settings.rag.threshold
 
@@ -105,8 +107,7 @@ class _Pipelines:
             # the two tables is the evidence, not the bar.
             reference = opened if index == "open-book" else self._build("open-book")
             self.threshold = reference.manifest["calibration"]["threshold"]
-        r = self._settings.retrieval
-        return replace(plain, searcher=FusedSearch(opened, r.candidates, r.lexical_weight), threshold=self.threshold)
+        return replace(plain, searcher=FusedSearch(opened, self._ranking), threshold=self.threshold)
 
     def _build(self, name: str) -> Index:
         s = self._settings

@@ -60,13 +60,16 @@ class Hit:
 
     passage: Passage
     score: float
-    """The score that orders the list."""
+    """The score that orders the list, before variety where that is on."""
     dense: float | None = None
     """Cosine of question and embedded text, in [-1, 1]."""
     dense_rank: int | None = None
     lexical: float | None = None
     """BM25 score, >= 0, not comparable between questions."""
     lexical_rank: int | None = None
+    rerank: float | None = None
+    """The cross-encoder's score, not comparable between questions; None where it did not read the passage."""
+    rerank_rank: int | None = None
 
 
 @dataclass(frozen=True, slots=True)

@@ -12,6 +12,7 @@ from medqa.settings import Settings
 from rag.generators import LocalModel, load_model
 from rag.pipeline import Pipeline
 from retrieval.index import Index
+from retrieval.ranking import Ranking
 
 
 @dataclass(frozen=True)
@@ -19,13 +20,12 @@ class FusedSearch:
     """An index with its search parameters bound; picks up a new generation between two questions."""
 
     index: Index
-    candidates: int
-    lexical_weight: float
+    ranking: Ranking
 
     def search(self, questions: Sequence[str], k: int) -> list[list[Hit]]:
         """The ``k`` best passages per question, best first."""
         self.index.reload_if_changed()
-        return self.index.search(questions, k, candidates=self.candidates, lexical_weight=self.lexical_weight)
+        return self.index.search(questions, k, ranking=self.ranking)
 
 
 def open_model(settings: Settings, variants: Iterable[Variant]) -> LocalModel | None:
@@ -54,15 +54,14 @@ def open_model(settings: Settings, variants: Iterable[Variant]) -> LocalModel | 
 
 def open_pipeline(settings: Settings, variants: Iterable[Variant]) -> Pipeline:
     """Everything that ``variants`` need, loaded once: index and encoder, model and adapter."""
-    from retrieval.encoder import load_encoder
+    from retrieval.command import load_ranking, open_index
 
     needed = set(variants)
     searcher = None
     threshold = settings.rag.threshold
     if needed - {"plain", "tuned"}:
-        encoder = load_encoder(settings.retrieval.encoder, settings.retrieval.batch_size)
-        index = Index.open(locate(settings.index), encoder)
-        searcher = FusedSearch(index, settings.retrieval.candidates, settings.retrieval.lexical_weight)
+        index = open_index(locate(settings.index), settings)
+        searcher = FusedSearch(index, load_ranking(settings.retrieval))
         threshold = index.manifest["calibration"]["threshold"] if threshold is None else threshold
     return Pipeline(
         searcher=searcher,

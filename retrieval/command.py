@@ -9,11 +9,15 @@ from medqa.errors import MedqaError
 from medqa.files import write_atomically
 from medqa.queries import Query, read_queries
 from medqa.records import Hit
-from medqa.settings import Settings
+from medqa.settings import RetrievalSettings, Settings
 from retrieval import generations
 from retrieval.build import build_index, update_index
 from retrieval.encoder import SentenceEncoder, load_encoder
+from retrieval.filters import Filters
 from retrieval.index import Index, Unit
+from retrieval.ranking import Ranking
+from retrieval.rerank import load_reranker
+from retrieval.stores import Storage
 from retrieval.verify import index_stats, verify_index
 
 _BATCH = 256
@@ -42,6 +46,7 @@ def build(
         keep_generations=settings.retrieval.keep_generations,
         reuse=reuse,
         seed=settings.seed,
+        storage=_storage(settings.retrieval),
         share=share,
     )
 
@@ -69,6 +74,7 @@ def update(
         max_tokens=settings.passages.max_tokens,
         keep_generations=settings.retrieval.keep_generations,
         seed=settings.seed,
+        storage=_storage(settings.retrieval),
         prune=prune,
         force=force,
         dry_run=dry_run,
@@ -99,42 +105,58 @@ def open_index(index: Path, settings: Settings) -> Index:
     return Index.open(index, _encoder(settings))
 
 
-def search(index: Path, question: str, settings: Settings, *, unit: Unit = "pair") -> dict[str, Any]:
-    """``medqa search "question"``: ``settings.retrieval.k`` hits, with how each came about."""
+def load_ranking(options: RetrievalSettings) -> Ranking:
+    """The way of ranking that the settings ask for, its reranker loaded."""
+    return Ranking(
+        candidates=options.candidates,
+        lexical_weight=options.lexical_weight,
+        fusion=options.fusion,
+        variety=options.variety,
+        reranker=None if options.reranker is None else load_reranker(options.reranker),
+        rerank=options.rerank,
+    )
+
+
+def search(
+    index: Path, question: str, settings: Settings, *, unit: Unit = "pair", filters: Filters | None = None
+) -> dict[str, Any]:
+    """``medqa search "question"``: ``settings.retrieval.k`` hits that ``filters`` admit, with how each came about."""
     if not question.strip():
         raise MedqaError("wanted a question, found an empty one; give it in quotes")
-    options = settings.retrieval
-    [hits] = open_index(index, settings).search(
-        [question], options.k, unit, candidates=options.candidates, lexical_weight=options.lexical_weight
+    opened = open_index(index, settings)
+    [hits] = opened.search(
+        [question], settings.retrieval.k, unit, ranking=load_ranking(settings.retrieval), filters=filters
     )
     return {"question": question, "unit": unit, "hits": [_shown(hit) for hit in hits]}
 
 
 def search_file(
-    index: Path, queries: Path, out: Path, settings: Settings, *, unit: Unit = "pair", limit: int | None = None
+    index: Path,
+    queries: Path,
+    out: Path,
+    settings: Settings,
+    *,
+    unit: Unit = "pair",
+    filters: Filters | None = None,
+    limit: int | None = None,
 ) -> dict[str, Any]:
     """``medqa search --queries Q.jsonl --out RUN.jsonl``: one line per query, in input order, written all or nothing; the
     first ``limit`` queries only, if given."""
     from tqdm import tqdm
 
-    asked = read_queries(queries)[:limit]
+    wanted = read_queries(queries)[:limit]
     opened = open_index(index, settings)
-    options = settings.retrieval
+    ranking = load_ranking(settings.retrieval)
     lines: list[str] = []
-    with tqdm(total=len(asked), desc="search", unit="question", disable=None) as bar:
-        for start in range(0, len(asked), _BATCH):
-            batch = asked[start : start + _BATCH]
-            found = opened.search(
-                [query.question for query in batch],
-                options.k,
-                unit,
-                candidates=options.candidates,
-                lexical_weight=options.lexical_weight,
-            )
+    with tqdm(total=len(wanted), desc="search", unit="question", disable=None) as bar:
+        for start in range(0, len(wanted), _BATCH):
+            batch = wanted[start : start + _BATCH]
+            asked = [query.question for query in batch]
+            found = opened.search(asked, settings.retrieval.k, unit, ranking=ranking, filters=filters)
             lines += [_run_line(query, hits) for query, hits in zip(batch, found, strict=True)]
             bar.update(len(batch))
     write_atomically(out, "".join(lines))
-    return {"queries": len(asked), "out": str(out), "index": str(index), "generation": opened.generation, "unit": unit}
+    return {"queries": len(wanted), "out": str(out), "index": str(index), "generation": opened.generation, "unit": unit}
 
 
 def _run_line(query: Query, hits: list[Hit]) -> str:
@@ -155,6 +177,8 @@ def _shown(hit: Hit) -> dict[str, Any]:
         "dense_rank": hit.dense_rank,
         "lexical": hit.lexical,
         "lexical_rank": hit.lexical_rank,
+        "rerank": hit.rerank,
+        "rerank_rank": hit.rerank_rank,
         "title": passage.title,
         "source": passage.source,
         "url": passage.url,
@@ -163,7 +187,12 @@ def _shown(hit: Hit) -> dict[str, Any]:
 
 
 def _encoder(settings: Settings) -> SentenceEncoder:
-    return load_encoder(settings.retrieval.encoder, settings.retrieval.batch_size)
+    options = settings.retrieval
+    return load_encoder(options.encoder, options.batch_size, options.devices)
+
+
+def _storage(options: RetrievalSettings) -> Storage:
+    return Storage(options.store, options.exact_up_to, options.recall, options.uri)
 
 
 def _limited(corpus: Corpus, limit: int | None) -> Corpus:

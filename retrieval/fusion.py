@@ -1,10 +1,13 @@
-"""Two arms, one ranking: dense and lexical candidates fused by min-max normalised scores."""
+"""Two arms, one ranking: dense and lexical candidates fused by min-max normalised scores, or by ranks."""
 
 from dataclasses import dataclass
 from typing import TYPE_CHECKING
 
 if TYPE_CHECKING:
     import numpy as np
+
+RRF_K = 60
+"""Cormack, Clarke & Büttcher (SIGIR 2009): the constant that damps the difference between the first few ranks."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -24,11 +27,21 @@ def fuse(rows: "np.ndarray", dense: "np.ndarray", lexical: "np.ndarray", lexical
     Both scores are known for every candidate, also for one that only the other arm proposed. An arm whose scores are all
     equal says nothing and counts 0.
     """
+    return _ordered(rows, (1 - lexical_weight) * _min_max(dense) + lexical_weight * _min_max(lexical), dense, lexical)
+
+
+def fuse_ranks(rows: "np.ndarray", dense: "np.ndarray", lexical: "np.ndarray", lexical_weight: float) -> Fused:
+    """Order ``rows`` by weighted reciprocal rank fusion (Cormack et al. 2009); equal scores by row.
+
+    The score is ``(1 - w) * 61 / (60 + rank in dense) + w * 61 / (60 + rank in lexical)``, so that the first of both has 1.
+    Ranks are among ``rows``; equal scores share the best rank of theirs, and a lexical score of 0 (no word in common) has none
+    and counts 0.
+    """
     import numpy as np
 
-    score = (1 - lexical_weight) * _min_max(dense) + lexical_weight * _min_max(lexical)
-    order = np.lexsort((rows, -score))
-    return Fused(rows[order], score[order], dense[order], lexical[order])
+    by_dense = (RRF_K + 1) / (RRF_K + _ranks(dense))
+    by_lexical = np.where(lexical > 0, (RRF_K + 1) / (RRF_K + _ranks(lexical)), 0.0)
+    return _ordered(rows, (1 - lexical_weight) * by_dense + lexical_weight * by_lexical, dense, lexical)
 
 
 def top_rows(scores: "np.ndarray", n: int) -> "np.ndarray":
@@ -41,6 +54,20 @@ def top_rows(scores: "np.ndarray", n: int) -> "np.ndarray":
     else:
         rows = np.flatnonzero(scores > 0)
     return rows[np.lexsort((rows, -scores[rows]))][:n]
+
+
+def _ordered(rows: "np.ndarray", scores: "np.ndarray", dense: "np.ndarray", lexical: "np.ndarray") -> Fused:
+    import numpy as np
+
+    order = np.lexsort((rows, -scores))
+    return Fused(rows[order], scores[order], dense[order], lexical[order])
+
+
+def _ranks(scores: "np.ndarray") -> "np.ndarray":
+    """Rank of each score from 1: one more than the number of higher ones."""
+    import numpy as np
+
+    return len(scores) - np.searchsorted(np.sort(scores), scores, side="right") + 1
 
 
 def _min_max(scores: "np.ndarray") -> "np.ndarray":

@@ -1,6 +1,8 @@
-"""An open index: questions -> hits, by cosine and BM25 together."""
+"""An open index: questions -> hits, by cosine and BM25 together, read again by a cross-encoder where there is one."""
 
+import math
 from collections.abc import Callable, Sequence
+from dataclasses import replace
 from pathlib import Path
 from typing import TYPE_CHECKING, Any, Literal
 
@@ -9,7 +11,11 @@ from medqa.records import Hit, Passage
 from retrieval import generations
 from retrieval.contents import Contents, load_contents
 from retrieval.encoder import Encoder
-from retrieval.fusion import Fused, fuse, top_rows
+from retrieval.filters import Filters
+from retrieval.fusion import fuse, fuse_ranks, top_rows
+from retrieval.ranking import Ranking
+from retrieval.rerank import Reranker
+from retrieval.variety import near_identical, order_by_mmr
 
 if TYPE_CHECKING:
     import numpy as np
@@ -47,7 +53,7 @@ class Index:
         return self._contents.folder.name
 
     @property
-    def passages(self) -> tuple[Passage, ...]:
+    def passages(self) -> Sequence[Passage]:
         """All passages, by pair id and place in the answer."""
         return self._contents.passages
 
@@ -68,8 +74,8 @@ class Index:
         k: int,
         unit: Unit = "passage",
         *,
-        candidates: int = 100,
-        lexical_weight: float = 0.3,
+        ranking: Ranking | None = None,
+        filters: Filters | None = None,
         exclude: Callable[[Passage], bool] | None = None,
     ) -> list[list[Hit]]:
         """The ``k`` best hits of each question, best first; fewer only where the index holds fewer.
@@ -77,9 +83,10 @@ class Index:
         Args:
             questions: embedded in one batch; a question's hits do not depend on the others.
             k: hits per question.
-            unit: ``passage`` gives each passage text once, ``pair`` each pair once, by its best passage.
-            candidates: passages that each arm proposes.
-            lexical_weight: share of BM25 in the fused score, 0 to 1.
+            unit: ``passage`` gives each passage once (of those that say the same, the best), ``pair`` each pair once, by its
+                best passage.
+            ranking: weights and stages; the defaults where it is None.
+            filters: only passages that they admit are found.
             exclude: passages for which it is true are treated as absent; asked once per passage and call.
 
         Returns:
@@ -89,11 +96,25 @@ class Index:
             raise MedqaError(f"wanted at least one hit per question, found k={k}")
         if not questions:
             return []
-        search = _Search(self._contents, unit, lexical_weight, exclude)
+        contents = self._contents
+        search = _Search(contents, unit, ranking or Ranking(), _allowed(contents.passages, filters, exclude))
         vectors = self._encoder.encode_queries(questions)
-        proposed = search.dense_rows(vectors, max(candidates, k))
+        proposed = search.dense_rows(vectors, k)
         found = zip(questions, vectors, proposed, strict=True)
         return [search.hits(question, vector, rows, k) for question, vector, rows in found]
+
+
+def _allowed(
+    passages: Sequence[Passage], filters: Filters | None, exclude: Callable[[Passage], bool] | None
+) -> "np.ndarray | None":
+    """Mask of the rows that may be found; None for all."""
+    import numpy as np
+
+    if not filters and exclude is None:
+        return None
+    admit = filters.admit if filters else lambda _: True
+    skip = exclude or (lambda _: False)
+    return np.fromiter((admit(p) and not skip(p) for p in passages), bool, len(passages))
 
 
 def _load(path: Path, encoder: Encoder) -> Contents:
@@ -116,62 +137,67 @@ def _load(path: Path, encoder: Encoder) -> Contents:
 class _Search:
     """One call of ``Index.search``: one generation, one way of ranking."""
 
-    def __init__(
-        self, contents: Contents, unit: Unit, lexical_weight: float, exclude: Callable[[Passage], bool] | None
-    ) -> None:
+    def __init__(self, contents: Contents, unit: Unit, ranking: Ranking, allowed: "np.ndarray | None") -> None:
         import numpy as np
 
         self._contents = contents
         self._unit = unit
-        self._lexical_weight = lexical_weight
-        self._allowed = None
-        if exclude is not None:
-            self._allowed = np.fromiter((not exclude(p) for p in contents.passages), bool, len(contents.passages))
+        self._ranking = ranking
+        self._lexical_weight = ranking.weight(contents.manifest)
+        self._fuse = fuse_ranks if ranking.fusion == "rrf" else fuse
+        self._allowed = allowed
+        self._allowed_rows = None if allowed is None else np.flatnonzero(allowed)
 
     def dense_rows(self, vectors: "np.ndarray", n: int) -> list["np.ndarray"]:
-        """Rows of the ``n`` nearest allowed passages of each question, nearest first."""
-        import faiss
-        import numpy as np
-
-        n = min(n, len(self._contents.passages))
-        if self._allowed is None:
-            _, rows = self._contents.dense.search(vectors, n)
-        else:
-            selector = faiss.IDSelectorBatch(np.flatnonzero(self._allowed))
-            _, rows = self._contents.dense.search(vectors, n, params=faiss.SearchParameters(sel=selector))  # type: ignore[call-arg]
+        """Rows of the nearest allowed passages of each question, nearest first: ``n``, at least the ranking's candidates."""
+        n = min(max(n, self._ranking.candidates), len(self._contents.passages))
+        _, rows = self._contents.dense.search(vectors, n, self._allowed_rows)
         return [r[r >= 0] for r in rows]  # -1 fills up where fewer are allowed
 
     def hits(self, question: str, vector: "np.ndarray", dense_rows: "np.ndarray", k: int) -> list[Hit]:
-        """Fuse both arms' candidates; more of them where repeats use them up before ``k`` hits are found."""
+        """Fuse both arms' candidates, more of them where repeats use them up before ``k`` hits are found; then the stages
+        that only look at the best."""
         if not len(dense_rows):
             return []  # every passage is excluded
         lexical = self._contents.lexical.scores(question)
         if self._allowed is not None:
             lexical = lexical * self._allowed
         n, total = len(dense_rows), len(self._contents.passages)
+        wanted = max(k, self._ranking.rerank if self._ranking.reranker else 0, self._pool(k))
         while True:
             lexical_rows = top_rows(lexical, n)
-            hits = self._ranked(vector, dense_rows, lexical_rows, lexical, k)
-            if len(hits) == k or len(dense_rows) < n or n >= total:
-                return hits
+            hits, vectors = self._ranked(vector, dense_rows, lexical_rows, lexical, wanted)
+            if len(hits) >= k or len(dense_rows) < n or n >= total:
+                break
             n = min(n * _WIDEN, total)
             dense_rows = self.dense_rows(vector[None, :], n)[0]
+        if self._ranking.reranker is not None:
+            hits, vectors = _reranked(question, hits, vectors, self._ranking.reranker, self._ranking.rerank)
+        if self._ranking.variety > 0:
+            return _varied(hits, vectors, self._ranking.variety, k)
+        return hits[:k]
+
+    def _pool(self, k: int) -> int:
+        """How many hits variety chooses ``k`` from."""
+        return k * _WIDEN if self._ranking.variety > 0 else k
 
     def _ranked(
         self, vector: "np.ndarray", dense_rows: "np.ndarray", lexical_rows: "np.ndarray", lexical: "np.ndarray", k: int
-    ) -> list[Hit]:
+    ) -> tuple[list[Hit], "np.ndarray"]:
+        """The ``k`` best distinct candidates and their passages' vectors, (hits, dim)."""
         import numpy as np
 
         rows = np.union1d(dense_rows, lexical_rows)
-        if not len(rows):
-            return []
+        vectors = self._contents.dense.reconstruct(rows)
         # Every candidate's cosine, also those that only BM25 proposed. Six decimals: below that lies rounding, which would
         # order equal passages by the size of the batch.
-        cosines = np.round(self._contents.dense.reconstruct_batch(rows) @ vector, 6).astype(np.float64)
-        fused = fuse(rows, cosines, lexical[rows].astype(np.float64), self._lexical_weight)
+        cosines = np.round(vectors @ vector, 6).astype(np.float64)
+        fused = self._fuse(rows, cosines, lexical[rows].astype(np.float64), self._lexical_weight)
+        ordered = vectors[np.searchsorted(rows, fused.rows)]
+        kept = self._distinct(fused.rows.tolist(), ordered, k)
         dense_ranks = {int(row): rank for rank, row in enumerate(dense_rows, start=1)}
         lexical_ranks = {int(row): rank for rank, row in enumerate(lexical_rows, start=1)}
-        return [
+        hits = [
             Hit(
                 passage=self._contents.passages[row],
                 score=float(fused.scores[i]),
@@ -180,19 +206,48 @@ class _Search:
                 lexical=float(fused.lexical[i]),
                 lexical_rank=lexical_ranks.get(row),
             )
-            for i, row in self._distinct(fused, k)
+            for i, row in ((i, int(fused.rows[i])) for i in kept)
         ]
+        return hits, ordered[kept]
 
-    def _distinct(self, fused: Fused, k: int) -> list[tuple[int, int]]:
-        """Places and rows of the ``k`` best candidates with different texts, or of different pairs."""
+    def _distinct(self, rows: list[int], vectors: "np.ndarray", k: int) -> list[int]:
+        """Places of the ``k`` best candidates that say different things, or are of different pairs."""
         seen: set[str] = set()
-        kept: list[tuple[int, int]] = []
-        for i, row in enumerate(fused.rows.tolist()):
+        kept: list[int] = []
+        for i, row in enumerate(rows):
             passage = self._contents.passages[row]
             key = passage.pair_id if self._unit == "pair" else passage.text
-            if key not in seen:
-                seen.add(key)
-                kept.append((i, row))
-                if len(kept) == k:
-                    break
+            if key in seen or (self._unit == "passage" and near_identical(vectors, kept, i)):
+                continue
+            seen.add(key)
+            kept.append(i)
+            if len(kept) == k:
+                break
         return kept
+
+
+def _reranked(
+    question: str, hits: list[Hit], vectors: "np.ndarray", reranker: Reranker, n: int
+) -> tuple[list[Hit], "np.ndarray"]:
+    """The first ``n`` in the reranker's order, the others behind them. A reranked hit's score is 1 + logistic(rerank score):
+    above all fused scores, which end at 1."""
+    import numpy as np
+
+    scores = reranker.scores(question, [hit.passage.embedded_text for hit in hits[:n]])
+    order = np.argsort(-scores, kind="stable").tolist()  # equal ones as they were
+    first = [
+        replace(hits[i], score=1 + _logistic(float(scores[i])), rerank=float(scores[i]), rerank_rank=rank)
+        for rank, i in enumerate(order, start=1)
+    ]
+    return [*first, *hits[n:]], vectors[[*order, *range(len(order), len(hits))]]
+
+
+def _logistic(x: float) -> float:
+    return 1 / (1 + math.exp(-x)) if x >= 0 else math.exp(x) / (1 + math.exp(x))
+
+
+def _varied(hits: list[Hit], vectors: "np.ndarray", variety: float, k: int) -> list[Hit]:
+    import numpy as np
+
+    chosen = order_by_mmr(np.array([hit.score for hit in hits]), vectors, variety, k)
+    return [hits[i] for i in chosen]

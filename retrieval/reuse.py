@@ -4,8 +4,8 @@ from collections.abc import Sequence
 from pathlib import Path
 from typing import TYPE_CHECKING
 
-from retrieval.build import known_vectors
 from retrieval.encoder import Encoder
+from retrieval.known import known_from, sources_in
 
 if TYPE_CHECKING:
     import numpy as np
@@ -19,7 +19,7 @@ class ReusingEncoder:
 
     def __init__(self, encoder: Encoder, indexes: Sequence[Path]) -> None:
         self._encoder = encoder
-        self._known = known_vectors(indexes, encoder)
+        self._known = known_from(sources_in(indexes), encoder).vectors
         self.embedded = 0
         """Texts that had to be embedded so far."""
 

@@ -9,9 +9,11 @@ from medqa.files import read_json, sha256_bytes, sha256_file
 from medqa.manifest import MANIFEST, read_manifest
 from medqa.records import Passage
 from retrieval import generations
-from retrieval.contents import KIND, UNIT_TOLERANCE, Contents, load_contents
+from retrieval.contents import KIND, Contents, load_contents
 from retrieval.encoder import Encoder
 from retrieval.passages import passage_id
+from retrieval.stores import store_problems
+from retrieval.vectors import UNIT_TOLERANCE
 
 _SAMPLE = 32
 """Passages embedded again: enough to notice vectors of another model or shifted rows, at the cost of a second."""
@@ -36,7 +38,7 @@ def verify_index(index: Path, encoder: Encoder | None = None) -> list[str]:
     except MedqaError as error:
         return [*problems, str(error)]
     problems += _passage_problems(contents.passages, manifest)
-    problems += _vector_problems(contents)
+    problems += _vector_problems(contents) + store_problems(contents.dense)
     if encoder is not None:
         problems += _encoder_problems(contents, encoder)
     return problems
@@ -62,7 +64,10 @@ def index_stats(index: Path) -> dict[str, Any]:
         "encoder": manifest["inputs"]["encoder"],
         "corpus": manifest["inputs"]["corpus"],
         "calibration": manifest["calibration"],
+        "store": manifest["store"],
         "bytes": size,
+        "memory_peak": manifest["memory_peak"],
+        "estimate": manifest["estimate"],
         "generations": [
             {"name": f.name, "created": read_json(f / MANIFEST)["created"], "current": f == folder}
             for f in generations.complete(index)
@@ -119,7 +124,7 @@ def _encoder_problems(contents: Contents, encoder: Encoder) -> list[str]:
     by_hash = sorted(range(len(contents.passages)), key=lambda i: sha256_bytes(contents.passages[i].id.encode()))
     drawn = by_hash[:_SAMPLE]
     again = encoder.encode_passages([contents.passages[i].embedded_text for i in drawn])
-    cosines = (contents.dense.reconstruct_batch(drawn) * again).sum(axis=1)
+    cosines = (contents.dense.reconstruct(drawn) * again).sum(axis=1)
     return [
         f"passage {contents.passages[i].id}: its vector is not that of its text (cosine {cosine:.3f})"
         for i, cosine in zip(drawn, cosines, strict=True)

@@ -40,7 +40,7 @@ BAD = {
     "missing adapter": ["ask", "q", "--variant", "tuned", "--set", "generator.adapter=./no-adapter"],
     "missing queries": ["predict", "--queries", "none.jsonl", "--out", "p.jsonl", "--variant", "plain"],
     "missing run": ["eval", "compare", "no-a", "no-b"],
-    "not there yet": ["finetune", "retriever"],
+    "not there yet": ["finetune", "search"],
     "bad split": ["index", "build", "--splits", "train,exam"],
     "evaluation index with questions": ["eval", "run", "--set", "eval.header=question+topic"],
 }

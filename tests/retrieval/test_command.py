@@ -3,10 +3,12 @@ import json
 import pytest
 
 from ingest.corpus import write_pairs
+from medqa.cli import main
 from medqa.errors import MedqaError
 from medqa.records import QAPair
 from medqa.settings import load_settings
 from retrieval import command
+from retrieval.ranking import Ranking
 
 TOPICS = {
     "asthma": "Asthma is a disease in which the airways of the lungs become narrow. Inhalers open them.",
@@ -109,3 +111,28 @@ def test_missing_inputs_are_told_before_the_encoder_is_loaded(made, tmp_path, mo
         command.update(folder / "corpus.csv", tmp_path / "none", settings)
     with pytest.raises(MedqaError):
         command.build(tmp_path / "none.csv", tmp_path / "i", settings)
+
+
+def test_filters_hold_for_one_question_and_for_a_file(made, tmp_path, capsys):
+    folder, _, _ = made
+    (tmp_path / "q.jsonl").write_text("".join(json.dumps({"id": i, "question": q}) + "\n" for i, q in ASKED))
+    flags = ["--index", str(folder / "index"), "--topic", "GOUT", "--topic", "migraine", "--source", "sample", "--json"]
+    assert main(["search", *flags, "Which illness makes breathing hard?"]) == 0
+    assert {hit["title"] for hit in json.loads(capsys.readouterr().out)["hits"]} == {"gout", "migraine"}
+    run = tmp_path / "run.jsonl"
+    assert main(["search", *flags, "--queries", str(tmp_path / "q.jsonl"), "--out", str(run)]) == 0
+    hits = [json.loads(line)["hits"] for line in run.read_text().splitlines()]
+    assert [{hit["pair_id"] for hit in found} for found in hits] == [{"gout", "migraine"}] * 3
+    capsys.readouterr()
+    assert main(["search", *flags, "--question-type", "none such", "gout"]) == 0
+    assert json.loads(capsys.readouterr().out)["hits"] == []
+
+
+def test_the_settings_become_one_way_of_ranking(monkeypatch):
+    monkeypatch.setattr(command, "load_reranker", lambda name: f"loaded {name}")
+    options = ["candidates=7", "lexical_weight=0.4", "fusion=rrf", "variety=0.2", "reranker=x", "rerank=5"]
+    settings = load_settings(None, [f"retrieval.{option}" for option in options])
+    assert command.load_ranking(settings.retrieval) == Ranking(7, 0.4, "rrf", 0.2, "loaded x", 5)
+    assert command.load_ranking(load_settings(None, []).retrieval) == Ranking()
+    with pytest.raises(MedqaError, match=r"retrieval\.lexical_weight"):
+        load_settings(None, ["retrieval.lexical_weight=1.5"])

@@ -104,7 +104,7 @@ def test_other_weights_in_the_package_are_refused(monkeypatch, copy):
         load_encoder("embedded", 8)
     (copy / "model.safetensors").unlink()
     with pytest.raises(MedqaError, match="found no file"):
-        module._embedded_folder()
+        module.embedded_folder()
 
 
 @pytest.mark.parametrize("name", ["./no/such", "/no/such", "models/no/such", "nobody/nothing", "empty"])

@@ -3,7 +3,7 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from retrieval.fusion import fuse, top_rows
+from retrieval.fusion import fuse, fuse_ranks, top_rows
 
 
 def test_fusion_by_hand():
@@ -29,3 +29,16 @@ def test_the_ends_of_the_weight_are_the_arms(weight, best):
 def test_top_rows_are_a_stable_sort(scores, n):
     by_sort = [i for i in sorted(range(len(scores)), key=lambda i: -scores[i]) if scores[i] > 0][:n]
     assert top_rows(np.array(scores, dtype=np.float32), n).tolist() == by_sort
+
+
+def test_reciprocal_ranks_by_hand():
+    # Ranks in dense 3 2 1; in lexical 1, none, 2.
+    fused = fuse_ranks(np.array([5, 7, 9]), np.array([0.2, 0.6, 1.0]), np.array([4.0, 0.0, 1.0]), 0.5)
+    assert fused.rows.tolist() == [9, 5, 7]
+    assert fused.scores == pytest.approx([61 / 61 / 2 + 61 / 62 / 2, 61 / 63 / 2 + 1 / 2, 61 / 62 / 2])
+    assert fused.lexical.tolist() == [1.0, 4.0, 0.0]
+
+
+def test_equal_scores_share_the_best_rank_and_fall_by_row():
+    fused = fuse_ranks(np.array([8, 3, 4]), np.array([0.5, 0.5, 0.1]), np.array([0.0, 0.0, 0.0]), 0.5)
+    assert (fused.rows.tolist(), fused.scores.tolist()) == ([3, 8, 4], [0.5, 0.5, 0.5 * 61 / 63])

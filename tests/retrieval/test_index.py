@@ -7,8 +7,10 @@ from retrieval_toys import SETTINGS, ToyEncoder, numbered_pairs, pair
 from medqa.errors import MedqaError
 from retrieval import generations
 from retrieval.build import build_index
+from retrieval.filters import make_filters
 from retrieval.index import Index
 from retrieval.lexical import LexicalIndex
+from retrieval.ranking import Ranking
 
 ANSWERS = {
     "asthma": "Asthma narrows airways.",
@@ -38,7 +40,7 @@ def test_scores_against_a_second_implementation(tmp_path):
     bm25 = LexicalIndex.build(texts).scores(question)
     norm = lambda x: (x - x.min()) / (x.max() - x.min())  # noqa: E731
     expected = 0.6 * norm(cosine) + 0.4 * norm(bm25)
-    [hits] = index.search([question], len(texts), lexical_weight=0.4)
+    [hits] = index.search([question], len(texts), ranking=Ranking(lexical_weight=0.4))
     by_id = {hit.passage.id: hit for hit in hits}
     assert [hit.score for hit in hits] == pytest.approx(sorted(expected, reverse=True)[: len(hits)], abs=1e-5)
     for passage, c, b, s in zip(index.passages, cosine, bm25, expected, strict=True):
@@ -49,7 +51,9 @@ def test_scores_against_a_second_implementation(tmp_path):
 
 def test_hits_say_how_they_came_about(tmp_path):
     index = opened(tmp_path)
-    [[first, second, *_]] = index.search(["narrows airways slowly smoke"], 5, candidates=1, lexical_weight=0.3)
+    [[first, second, *_]] = index.search(
+        ["narrows airways slowly smoke"], 5, ranking=Ranking(candidates=1, lexical_weight=0.3)
+    )
     assert (first.passage.pair_id, first.dense_rank, first.lexical_rank) == ("copd", 1, 1)
     assert first.dense == 1.0
     assert second.passage.pair_id == "asthma"
@@ -61,7 +65,7 @@ def test_a_candidate_of_the_lexical_arm_alone_has_its_true_cosine(tmp_path):
     # Dense puts the short passage first; BM25 weighs the rare word and proposes the other one.
     pairs = [pair("common", "Pain pain pain."), pair("rare", "Pain of dermatomyositis here now."), pair("x", "Pain.")]
     index = opened(tmp_path, pairs)
-    [hits] = index.search(["pain pain dermatomyositis"], 1, candidates=1, lexical_weight=1.0)
+    [hits] = index.search(["pain pain dermatomyositis"], 1, ranking=Ranking(candidates=1, lexical_weight=1.0))
     assert found(hits) == ["rare"]
     assert hits[0].dense_rank is None and hits[0].lexical_rank == 1
     assert hits[0].dense == pytest.approx(3 / np.sqrt(5 * 5), abs=1e-6)
@@ -77,9 +81,11 @@ def test_pairs_appear_once_by_their_best_passage(tmp_path):
 def test_equal_texts_appear_once_as_passages_and_each_as_pair(tmp_path):
     pairs = [pair(f"p{i}", "Gout hurts joints.", topic=f"topic{i}") for i in range(30)] + [pair("z", "Asthma narrows.")]
     index = opened(tmp_path, pairs)
-    [passages] = index.search(["gout joints"], 2, candidates=3)  # repeats use up the candidates: more are taken
+    [passages] = index.search(
+        ["gout joints"], 2, ranking=Ranking(candidates=3)
+    )  # repeats use up the candidates: more are taken
     assert found(passages) == ["p0", "z"]
-    [whole] = index.search(["gout joints"], 31, "pair", candidates=3)
+    [whole] = index.search(["gout joints"], 31, "pair", ranking=Ranking(candidates=3))
     assert len(set(found(whole))) == 31
 
 
@@ -142,6 +148,81 @@ def test_a_reload_that_fails_keeps_the_old_generation(tmp_path):
 def test_rows_and_passages_stay_together_through_the_files(tmp_path):
     pairs = [replace(p, source="S", url="U") for p in numbered_pairs(50)]
     index = opened(tmp_path, pairs, header="question")
-    hits = index.search([p.embedded_text for p in index.passages], 1, lexical_weight=0.0)
+    hits = index.search([p.embedded_text for p in index.passages], 1, ranking=Ranking(lexical_weight=0.0))
     assert [h[0].passage for h in hits] == list(index.passages)
     assert {h[0].dense for h in hits} == {1.0}
+
+
+def test_filters_leave_only_what_they_admit(tmp_path):
+    pairs = [
+        pair(n, a, topic=n.upper(), source="A" if n < "d" else "B", question_type="information")
+        for n, a in ANSWERS.items()
+    ]
+    index = opened(tmp_path, pairs)
+    [hits] = index.search(["airways"], 50, filters=make_filters(sources=["a"], topics=["COPD", "gout", "asthma"]))
+    assert set(found(hits)) == {"asthma", "copd"}
+    both = index.search(["airways"], 50, filters=make_filters(sources=["a"]), exclude=lambda p: p.pair_id == "copd")
+    assert set(found(both[0])) == {"asthma", "arthritis"}
+    assert index.search(["airways"], 3, filters=make_filters(question_types=["causes"])) == [[]]
+
+
+class ByLength:
+    """The longest text first."""
+
+    asked = ()
+
+    def scores(self, question, passages):
+        self.asked = (question, list(passages))
+        return np.array([len(p) for p in passages], dtype=np.float32)
+
+
+def test_the_reranker_orders_the_first_and_leaves_the_rest_behind_them(tmp_path):
+    index = opened(tmp_path, header="topic")
+    plain = index.search(["narrows airways"], 5, "pair")[0]
+    reranker = ByLength()
+    hits = index.search(["narrows airways"], 5, "pair", ranking=Ranking(reranker=reranker, rerank=3))[0]
+    assert reranker.asked == ("narrows airways", [h.passage.embedded_text for h in plain[:3]])
+    assert found(hits[:3]) == [h.passage.pair_id for h in sorted(plain[:3], key=lambda h: -len(h.passage.text))]
+    assert found(hits[:3]) != found(plain[:3])
+    assert [(h.rerank, h.rerank_rank) for h in hits[:3]] == [
+        (len(h.passage.embedded_text), i) for i, h in enumerate(hits[:3], 1)
+    ]
+    assert hits[3:] == plain[3:] and hits[3].rerank is None
+    assert [h.score for h in hits] == sorted((h.score for h in hits), reverse=True)
+    assert [h.dense for h in hits[:3]] == [next(p.dense for p in plain if p.passage == h.passage) for h in hits[:3]]
+    [two] = index.search(["narrows airways"], 1, "pair", ranking=Ranking(reranker=reranker, rerank=3))
+    assert two == hits[:1]  # fewer hits than are read again
+
+
+def test_variety_puts_the_unlike_before_the_repeated(tmp_path):
+    pairs = [
+        pair("a", "Gout hurts joints at night."),
+        pair("b", "Gout hurts joints at night now."),
+        pair("c", "Gout follows uric acid crystals."),
+        pair("z", "Nothing to see."),
+    ]
+    index = opened(tmp_path, pairs)
+    ask = "gout hurts joints"
+    assert found(index.search([ask], 3)[0]) == ["a", "b", "c"]
+    assert found(index.search([ask], 2, ranking=Ranking(variety=0.5))[0]) == ["a", "c"]
+
+
+def test_passages_that_differ_in_a_word_appear_once(tmp_path):
+    long = "gout " * 8  # 64 of 65 in common: cosine .985
+    pairs = [pair("a", "Asthma."), pair("b", long + "1998."), pair("c", long + "1999.")]
+    index = opened(tmp_path, pairs, max_tokens=32)
+    assert found(index.search([long], 3)[0]) == ["b", "a"]
+    assert set(found(index.search([long], 3, "pair")[0])) == {"a", "b", "c"}
+
+
+def test_reciprocal_ranks_are_another_way_to_fuse(tmp_path):
+    index = opened(tmp_path)
+    [hits] = index.search(["narrows airways slowly"], 1, ranking=Ranking(fusion="rrf"))
+    assert found(hits) == ["copd"] and hits[0].score == 1.0
+
+
+def test_auto_takes_the_weight_of_the_index():
+    assert Ranking().weight({}) == 0.1
+    assert Ranking().weight({"fusion": {"lexical_weight": 0.15}}) == 0.15
+    assert Ranking(lexical_weight=0.7).weight({"fusion": {"lexical_weight": 0.15}}) == 0.7
+    assert Ranking(fusion="rrf").weight({"fusion": {"lexical_weight": 0.15}}) == 0.1

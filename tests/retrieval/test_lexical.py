@@ -38,7 +38,7 @@ def test_scores_are_bm25_by_hand():
     average = sum(lengths) / 4
 
     def part(tf, df, length):  # Lucene: idf = ln(1 + (N - df + .5) / (df + .5)), no (k1 + 1) in the numerator
-        return math.log(1 + (4 - df + 0.5) / (df + 0.5)) * tf / (tf + 1.5 * (1 - 0.75 + 0.75 * length / average))
+        return math.log(1 + (4 - df + 0.5) / (df + 0.5)) * tf / (tf + 0.9 * (1 - 0.4 + 0.4 * length / average))
 
     expected = [part(2, 1, 3) + part(1, 2, 3), part(1, 2, 2), 0, 0]
     assert scores == pytest.approx(expected, rel=1e-5)

@@ -6,8 +6,10 @@ from retrieval_toys import SETTINGS, ToyEncoder, numbered_pairs
 
 from medqa.errors import MedqaError
 from medqa.files import sha256_file, write_json
+from medqa.records import Passage
 from retrieval import generations
 from retrieval.build import build_index
+from retrieval.passage_file import write_passages
 from retrieval.verify import verify_index
 
 
@@ -54,9 +56,9 @@ def with_passages(index, change):
     folder = generations.current(index)
     rows = [json.loads(line) for line in (folder / "passages.jsonl").read_text().splitlines()]
     change(rows)
-    (folder / "passages.jsonl").write_text("".join(json.dumps(row) + "\n" for row in rows))
+    write_passages(folder, [Passage(**row) for row in rows])
     manifest = json.loads((folder / "manifest.json").read_text())
-    manifest["outputs"]["passages.jsonl"] = sha256_file(folder / "passages.jsonl")
+    manifest["outputs"] |= {name: sha256_file(folder / name) for name in ("passages.jsonl", "passages.npy")}
     write_json(folder / "manifest.json", manifest)
 
 

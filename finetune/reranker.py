@@ -1,0 +1,188 @@
+"""``medqa finetune reranker``: settings become plain arguments here, and nowhere below."""
+
+from collections.abc import Callable, Sequence
+from pathlib import Path
+from typing import Any
+
+from finetune.reranker_model import TrainableReranker
+from finetune.reranker_train import ListwisePlan, train_reranker_model
+from finetune.retriever import PassageMaker, base_folder, choose_scale, gate_hash, mix_of, say, split_pairs
+from finetune.retriever_eval import GradedSet, Pool, Ranked, ValidationSet, cosines
+from finetune.retriever_result import card, publish
+from finetune.retriever_train import TrainData
+from ingest.corpus import read_corpus
+from medqa.base_model import base_fingerprint, portable_name
+from medqa.errors import GateFailed
+from medqa.files import sha256_file
+from medqa.hardware import pick_device
+from medqa.manifest import is_current, read_manifest, recipe_key
+from medqa.paths import locate
+from medqa.settings import RerankerSettings, Settings
+from retrieval.encoder import Encoder, load_encoder
+from retrieval.fusion import fuse
+
+KIND = "reranker"
+MAKE = "medqa finetune reranker --config configs/reranker-medquad.yaml"
+
+Row = dict[str, float]
+
+
+def train_reranker(settings: Settings, limit: int | None = None) -> dict[str, Any]:
+    """Fine-tune a cross-encoder on the retriever's lists for the corpus' train questions, and publish it.
+
+    An unchanged result is reused. A run takes minutes on a GPU and is not resumed: interrupted, it starts again.
+
+    Args:
+        settings: all of them.
+        limit: train pairs used; None for all.
+
+    Raises:
+        MedqaError: no corpus, no base, no retriever, nothing to train or validate on.
+        GateFailed: at no weight does reranking keep the gate's questions at least level; nothing is published.
+    """
+    rs = settings.reranker
+    out, folder = Path(rs.out), base_folder(rs.base)
+    corpus = read_corpus(locate(settings.corpus))
+    encoder = load_encoder(rs.retriever, rs.embed_batch)
+    inputs = {
+        "base": base_fingerprint(folder),
+        "corpus": corpus.fingerprint,
+        "retriever": encoder_hash(rs.retriever, encoder),
+    }
+    recipe = rs.model_dump(mode="json", exclude={"out", "device", "chunk", "embed_batch"})
+    recipe |= {"seed": settings.seed, "limit": limit}
+    if rs.gate is not None:
+        inputs["gate"] = gate_hash(rs.gate)
+        recipe["gate"] = Path(rs.gate).name  # never a machine's own path
+    if is_current(out, KIND, recipe_key(KIND, inputs, recipe)):
+        return {"reranker": str(out), "reused": True, **_summary(read_manifest(out, KIND, MAKE))}
+
+    device = pick_device(rs.device)
+
+    def embed(texts: Sequence[str]) -> Any:
+        import torch
+
+        return torch.as_tensor(encoder.encode_passages(texts, progress=True)).to(device)
+
+    train, validation = split_pairs(corpus.pairs, limit, settings.seed)
+    model = TrainableReranker(folder, rs.r, device, rs.max_length, settings.seed)
+    maker = PassageMaker(model.tokenizer)
+    passages = maker([*train, *validation], ("topic",))
+    train_ids = {p.id for p in train}
+    data = TrainData.of(train, [p for p in passages if p.pair_id in train_ids])
+    questions = ValidationSet.of([*train, *validation], passages, rs.eval_questions, settings.seed)
+    graded = GradedSet.read(locate(rs.gate), maker) if rs.gate else None
+    say(f"{len(train)} train pairs, {len(data.passages)} passages, on {device} in {model.dtype}")
+
+    history = train_reranker_model(model, data, embed, _plan(rs, settings.seed), say)
+    table = _measure(model, embed, questions, graded, rs.lexical_weight, rs)
+    weight, failures = choose_scale(table, [n for n in table[0.0] if n.startswith("gate ")])
+    if weight is None:
+        raise GateFailed(
+            f"wanted no loss on {rs.gate} against no reranking, found {failures}; nothing was written to {out}; "
+            "lower reranker.learning_rate or add smaller reranker.weights"
+        )
+    facts = {
+        "base": {"name": portable_name(rs.base), "fingerprint": inputs["base"]},
+        "weight": weight,
+        "rerank": rs.candidates,
+        "without": table[0.0],
+        "with": table[weight],
+        "weights": {str(w): row for w, row in table.items()},
+    }
+    names = {w: "no reranking" if w == 0 else f"**{w} (chosen)**" if w == weight else str(w) for w in table}
+    text = card(
+        out.name, _WHAT.format(r=rs.r, n=rs.candidates), _LOAD, {_CAPTION: {names[w]: row for w, row in table.items()}},
+        inputs, recipe,
+    )  # fmt: skip
+    manifest = publish(out, KIND, model.save, text, history, inputs, recipe, facts)
+    return {"reranker": str(out), "reused": False, **_summary(manifest)}
+
+
+def encoder_hash(name: str, encoder: Encoder) -> str:
+    """Hash of the adapter called ``name``, which no library's version changes; of any other encoder its fingerprint."""
+    adapter = locate(name) / "adapter_model.safetensors"
+    return sha256_file(adapter) if adapter.is_file() else encoder.fingerprint
+
+
+def rerank(pool: Pool, ranked: Sequence[Ranked], model: TrainableReranker, n: int) -> list[list[float]]:
+    """The model's scores of each question's first ``n`` candidates."""
+    heads = [r.rows[:n].tolist() for r in ranked]
+    asked = [q for q, rows in zip(pool.questions, heads, strict=True) for _ in rows]
+    scores = model.score(asked, [pool.texts[row] for rows in heads for row in rows]).tolist()
+    found: list[list[float]] = []
+    for rows in heads:
+        found.append(scores[: len(rows)])
+        scores = scores[len(rows) :]
+    return found
+
+
+def reordered(ranked: Ranked, scores: Sequence[float], weight: float) -> list[int]:
+    """Rows, the first ``len(scores)`` in the order of both scores fused by ``weight`` (1: the reranker's alone)."""
+    import numpy as np
+
+    n = len(scores)
+    head = fuse(ranked.rows[:n], ranked.scores[:n], np.asarray(scores, dtype=np.float64), weight)
+    return [*head.rows.tolist(), *ranked.rows[n:].tolist()]
+
+
+def _measure(
+    model: TrainableReranker,
+    embed: Callable[[Sequence[str]], Any],
+    questions: ValidationSet,
+    graded: GradedSet | None,
+    lexical_weight: float,
+    rs: RerankerSettings,
+) -> dict[float, Row]:
+    """Figures by weight of the reranker, 0 for none."""
+    table: dict[float, Row] = {weight: {} for weight in (0.0, *rs.weights)}
+    sets: list[tuple[str, ValidationSet | GradedSet]] = [("", questions)]
+    if graded is not None:
+        sets.append(("gate ", graded))
+    for prefix, asked in sets:
+        ranked = asked.pool.rank(cosines(asked.pool, embed), lexical_weight)
+        scores = rerank(asked.pool, ranked, model, rs.candidates)
+        for weight, row in table.items():
+            orders = [reordered(r, s, weight) for r, s in zip(ranked, scores, strict=True)]
+            row |= {prefix + name: value for name, value in asked.figures(orders).items()}
+    for weight, row in table.items():
+        say(f"weight {weight}: " + ", ".join(f"{name} {value:.3f}" for name, value in row.items()))
+    return table
+
+
+def _plan(rs: RerankerSettings, seed: int) -> ListwisePlan:
+    return ListwisePlan(
+        epochs=rs.epochs,
+        batch=rs.batch,
+        chunk=rs.chunk,
+        negatives=rs.negatives,
+        learning_rate=rs.learning_rate,
+        mix=mix_of(rs.synonym, rs.people, rs.symptoms, rs.typos),
+        seed=seed,
+    )
+
+
+def _summary(manifest: dict[str, Any]) -> dict[str, Any]:
+    return {name: manifest[name] for name in ("weight", "without", "with")}
+
+
+_CAPTION = (
+    "By weight of the reranker's score against the fused one (both min-max over the candidates; 1.0: the reranker alone). "
+    "Validation questions (no topic shared with training) against the passages of train and validation, header: topic; plain: "
+    "as the corpus asks; synonym: topic replaced by a synonym that the index does not hold; people: someone's own words, in "
+    "frames never trained on. Gate: graded answers to consumer questions, grades from 0, judged candidates as the pool."
+)
+_WHAT = (
+    "A small cross-encoder: LoRA matrices (r = {r}) and a head on all-MiniLM-L6-v2 that read question and passage together. It "
+    "orders the first {n} passages that the retriever finds."
+)
+_LOAD = """
+from peft import PeftModel
+from transformers import AutoModelForSequenceClassification, AutoTokenizer
+
+name = "sentence-transformers/all-MiniLM-L6-v2"
+base = AutoModelForSequenceClassification.from_pretrained(name, num_labels=1)  # the head comes with the adapter
+reranker = PeftModel.from_pretrained(base, "path/to/this/folder").eval()
+tokens = AutoTokenizer.from_pretrained(name)("What causes asthma?", "Asthma: ...", return_tensors="pt")
+score = reranker(**tokens).logits  # higher is better, comparable between passages of one question
+"""

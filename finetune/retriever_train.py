@@ -1,0 +1,288 @@
+"""Contrastive training of an encoder: fresh question forms, in-batch and hard negatives, and a tether to the stock encoder."""
+
+import random
+import re
+from collections.abc import Callable, Mapping, Sequence
+from dataclasses import dataclass
+from typing import TYPE_CHECKING, Any
+
+from finetune.augment import Mix, surface_form, symptoms_of_topics
+from finetune.mining import are_related, informative, label_pairs, mine, own_passages, topic_ids
+from finetune.retriever_model import TrainableEncoder
+from medqa.records import Passage, QAPair
+
+if TYPE_CHECKING:
+    import numpy as np
+
+HEADERS = (("topic", 0.35), ("", 0.2), ("topic+synonyms", 0.15), ("question", 0.15), ("question+topic+synonyms", 0.15))
+"""Headers that training shows and their shares: an index may be built with any of them, and many answers in the world begin
+with a heading that says what they answer."""
+POSITIVES = 4
+"""Own passages of a pair that may stand for its answer."""
+DEPTH = 32
+"""Hard negatives kept per question and kind; each step draws from them."""
+SENTENCES = 20_000
+"""Plain sentences whose stock similarities are kept, at most."""
+
+
+@dataclass(frozen=True, slots=True)
+class ContrastivePlan:
+    """How to train; the meanings are those of ``medqa.settings.RetrieverSettings``."""
+
+    rounds: int
+    epochs: int
+    batch: int
+    chunk: int
+    recompute: bool
+    negatives: int
+    learning_rate: float
+    temperature: float
+    distill: float
+    mix: Mix
+    seed: int
+
+
+@dataclass(frozen=True)
+class TrainData:
+    """Pairs, their passages and who belongs to whom; rows are places in ``pairs`` and ``passages``."""
+
+    pairs: tuple[QAPair, ...]
+    passages: tuple[Passage, ...]
+    owner: "np.ndarray"
+    labels: "np.ndarray"
+    topics: "np.ndarray"
+    usable: "np.ndarray"
+    symptoms: Mapping[str, tuple[str, ...]]
+
+    @classmethod
+    def of(cls, pairs: Sequence[QAPair], passages: Sequence[Passage]) -> "TrainData":
+        """From pairs and all their passages."""
+        import numpy as np
+
+        row = {pair.id: i for i, pair in enumerate(pairs)}
+        owner = np.array([row[p.pair_id] for p in passages], dtype=np.int64)
+        labels = label_pairs(pairs)
+        usable = informative(passages, labels[owner, 1].tolist())
+        return cls(
+            tuple(pairs), tuple(passages), owner, labels, topic_ids(pairs), usable, symptoms_of_topics(pairs)
+        )  # fmt: skip
+
+    def form(self, row: int, rng: random.Random, mix: Mix) -> str:
+        """One way to ask for the answer of pair ``row``."""
+        pair = self.pairs[row]
+        return surface_form(pair, self.symptoms.get(pair.topic.casefold(), ()), rng, mix)
+
+    def shown(self, row: int, header: str) -> str:
+        """Passage ``row`` as it is embedded with ``header``."""
+        passage = self.passages[row]
+        return with_header(self.pairs[self.owner[row]], header, passage.text)
+
+
+def with_header(pair: QAPair, header: str, text: str) -> str:
+    """``text`` under the parts of ``header`` (joined by ``+``; empty for none), written as ``retrieval.passages`` does."""
+    values = [getattr(pair, part) for part in header.split("+") if part]
+    parts = [" ".join((", ".join(v) if isinstance(v, tuple) else v).split()) for v in values]
+    joined = " | ".join(p for p in parts if p)
+    return f"{joined}\n{text}" if joined else text
+
+
+def draw_header(rng: random.Random) -> str:
+    """One of ``HEADERS`` by its share."""
+    return rng.choices([h for h, _ in HEADERS], [share for _, share in HEADERS])[0]
+
+
+def train_encoder(
+    encoder: TrainableEncoder, data: TrainData, plan: ContrastivePlan, say: Callable[[str], None]
+) -> list[dict[str, float]]:
+    """Train in ``plan.rounds``: mine with the encoder as it is, then ``plan.epochs`` over all pairs. One learning-rate cycle.
+
+    Returns:
+        Loss by step: ``{"step", "loss", "distill"}``.
+    """
+    import torch
+    from tqdm import tqdm
+
+    tether = _Tether(encoder, data, plan)
+    parameters = encoder.parameters()
+    steps_per_epoch = max(1, len(data.pairs) // plan.batch)
+    total = plan.rounds * plan.epochs * steps_per_epoch
+    optimiser = torch.optim.AdamW(parameters, lr=plan.learning_rate, weight_decay=0.01)
+    schedule = torch.optim.lr_scheduler.OneCycleLR(
+        optimiser, plan.learning_rate, total_steps=total, pct_start=0.1, cycle_momentum=False
+    )
+    history: list[dict[str, float]] = []
+    rng = random.Random(f"{plan.seed}:retriever")
+    bar = tqdm(total=total, desc="retriever", unit="step", disable=None)
+    for turn in range(plan.rounds):
+        own, negatives = _mined(encoder, data)
+        say(f"round {turn + 1}: {(negatives >= 0).sum() / len(data.pairs):.1f} hard negatives per question")
+        for _ in range(plan.epochs):
+            order = list(range(len(data.pairs)))
+            rng.shuffle(order)
+            for start in range(0, steps_per_epoch * plan.batch, plan.batch):
+                rows = order[start : start + plan.batch]
+                batch = _Batch.draw(data, rows, own, negatives, plan, rng)
+                loss, kept = _step(encoder, data, batch, tether, plan, rng)
+                torch.nn.utils.clip_grad_norm_(parameters, 1.0)  # customary; a rare spike must not undo a round
+                optimiser.step()
+                optimiser.zero_grad()
+                schedule.step()
+                history.append({"step": len(history) + 1, "loss": loss, "distill": kept})
+                bar.update(1)
+                if len(history) % max(1, total // 20) == 0:
+                    say(f"step {len(history)}/{total}: loss {loss:.3f}, drift {kept:.4f}")
+    bar.close()
+    return history
+
+
+def contrastive_loss(queries: Any, passages: Any, blocked: Any, temperature: float) -> Any:
+    """InfoNCE (van den Oord et al. 2018, arXiv:1807.03748): the i-th passage answers the i-th query, all others do not.
+
+    Args:
+        queries: (n, dim), unit.
+        passages: (m, dim), unit, m >= n.
+        blocked: (n, m) bool: false negatives, which do not count.
+        temperature: cosines are divided by it.
+    """
+    import torch
+
+    logits = (queries @ passages.T / temperature).masked_fill(blocked, -torch.inf)
+    return torch.nn.functional.cross_entropy(logits, torch.arange(len(queries), device=queries.device))
+
+
+def tether_loss(queries: Any, passages: Any, stock: Any, temperature: float) -> Any:
+    """KL divergence of each sentence's similarities (softmax over the passages) from the stock encoder's: 0 is no drift.
+
+    Args:
+        queries: (n, dim), unit.
+        passages: (m, dim), unit.
+        stock: (n, m) cosines of the stock encoder.
+        temperature: cosines are divided by it.
+    """
+    import torch
+
+    now = torch.log_softmax(queries @ passages.T / temperature, dim=1)
+    return torch.nn.functional.kl_div(
+        now, torch.log_softmax(stock / temperature, dim=1), reduction="batchmean", log_target=True
+    )
+
+
+@dataclass(frozen=True, slots=True)
+class _Batch:
+    """One step's texts: queries, then positives (aligned with them) and negatives, and which pair each passage is of."""
+
+    queries: list[str]
+    passages: list[str]
+    rows: list[int]
+    owners: list[int]
+
+    @classmethod
+    def draw(
+        cls,
+        data: TrainData,
+        rows: Sequence[int],
+        own: Sequence[Sequence[int]],
+        negatives: "np.ndarray",
+        plan: ContrastivePlan,
+        rng: random.Random,
+    ) -> "_Batch":
+        header = draw_header(rng)  # one for the whole batch, as in an index: the header itself must tell nothing
+        # The passage nearest to the question most often (63 %), the second 23 %, ...
+        positives = [own[r][min(int(rng.expovariate(1.0)), len(own[r]) - 1)] for r in rows]
+        hard: list[int] = []
+        for r in rows:
+            for n in range(plan.negatives):
+                kind = negatives[r, n % 2]
+                eligible = kind[kind >= 0]
+                if len(eligible):
+                    hard.append(int(eligible[rng.randrange(len(eligible))]))
+        shown = [*positives, *hard]
+        return cls(
+            [data.form(r, rng, plan.mix) for r in rows],
+            [data.shown(p, header) for p in shown],
+            list(rows),
+            [int(data.owner[p]) for p in shown],
+        )
+
+
+class _Tether:
+    """Plain sentences and passages without header, with the stock encoder's vectors, drawn anew each step."""
+
+    def __init__(self, encoder: TrainableEncoder, data: TrainData, plan: ContrastivePlan) -> None:
+        rng = random.Random(f"{plan.seed}:tether")
+        rows = rng.sample(range(len(data.passages)), min(SENTENCES, len(data.passages)))
+        self.sentences = [_sentence(data.passages[r], rng) for r in rows]
+        self.passages = [data.passages[r].text for r in rows]
+        self._size = min(plan.batch // 4, len(rows))  # an eighth of the texts of a batch: enough to notice a drift
+        if plan.distill:
+            with encoder.at_scale(0.0):
+                self._sentence_vectors = encoder.embed(self.sentences, label="tether")
+                self._passage_vectors = encoder.embed(self.passages, label="tether")
+
+    def draw(self, rng: random.Random) -> tuple[list[str], Any]:
+        """Sentences followed by as many passages, and (n, n) stock cosines."""
+        rows = rng.sample(range(len(self.sentences)), self._size)
+        texts = [self.sentences[r] for r in rows] + [self.passages[r] for r in rows]
+        return texts, self._sentence_vectors[rows] @ self._passage_vectors[rows].T
+
+
+def _sentence(passage: Passage, rng: random.Random) -> str:
+    start, end = rng.choice(passage.sentences)
+    return re.sub(r"\s+", " ", passage.text[start:end])
+
+
+def _mined(encoder: TrainableEncoder, data: TrainData) -> tuple[list[list[int]], "np.ndarray"]:
+    """(positives, hard negatives) by the encoder as it is, under the header that evaluation uses."""
+    questions = encoder.embed([p.question for p in data.pairs], label="questions")
+    passages = encoder.embed([data.shown(i, "topic") for i in range(len(data.passages))], label="passages")
+    similarity = (questions[data.owner.tolist()] * passages).sum(1).cpu().numpy()
+    own = own_passages(data.owner.tolist(), len(data.pairs), similarity, data.usable.tolist(), POSITIVES)
+    return own, mine(questions, passages, data.owner, data.labels, data.topics, data.usable, own, DEPTH)
+
+
+def _step(
+    encoder: TrainableEncoder,
+    data: TrainData,
+    batch: _Batch,
+    tether: _Tether,
+    plan: ContrastivePlan,
+    rng: random.Random,
+) -> tuple[float, float]:
+    """Gradients of one batch; with ``plan.recompute`` by chunks that fit into memory (GradCache: Gao et al. 2021,
+    arXiv:2101.06983): all texts are embedded without gradients, the loss gives the gradient of every vector, and each chunk is
+    embedded again to carry its vectors' gradients into the weights. Equal to one large backward pass.
+    """
+    import torch
+
+    texts = batch.queries + batch.passages
+    stock = None
+    if plan.distill:
+        plain_texts, stock = tether.draw(rng)
+        texts = texts + plain_texts
+    rows = encoder.tokenise(texts)
+    order = sorted(range(len(rows)), key=lambda i: -len(rows[i]))
+    chunks = [order[i : i + plan.chunk] for i in range(0, len(order), plan.chunk)]
+    batches = [encoder.batch([rows[i] for i in chunk]) for chunk in chunks]
+    with torch.set_grad_enabled(not plan.recompute):
+        parts = torch.cat([encoder.forward(b) for b in batches])
+    vectors = parts[torch.as_tensor(order, device=parts.device).argsort()]
+    vectors.requires_grad_(True)
+
+    n, m = len(batch.queries), len(batch.passages)
+    asked = torch.as_tensor(data.labels[batch.rows], device=vectors.device)
+    owned = torch.as_tensor(data.labels[batch.owners], device=vectors.device)
+    blocked = are_related(asked, owned)
+    blocked[range(n), range(n)] = False
+    loss = contrastive_loss(vectors[:n], vectors[n : n + m], blocked, plan.temperature)
+    drift = torch.zeros(())
+    if stock is not None:
+        sentences, passages = vectors[n + m :].chunk(2)
+        drift = tether_loss(sentences, passages, stock, plan.temperature)
+        (loss + plan.distill * drift).backward()
+    else:
+        loss.backward()
+    if plan.recompute:
+        assert vectors.grad is not None  # the loss depends on every vector
+        for chunk, b in zip(chunks, batches, strict=True):
+            (encoder.forward(b) * vectors.grad[chunk]).sum().backward()
+    return float(loss.detach()), float(drift.detach())

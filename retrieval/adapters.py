@@ -1,0 +1,37 @@
+"""LoRA adapters on a small encoder: applied, then merged, so that the model is as fast as without."""
+
+import warnings
+from pathlib import Path
+from typing import Any
+
+from medqa.errors import MedqaError
+
+CONFIG = "adapter_config.json"
+"""PEFT's file; a folder that has it is an adapter."""
+
+
+def is_adapter(folder: Path) -> bool:
+    """True if ``folder`` holds a PEFT adapter."""
+    return (folder / CONFIG).is_file()
+
+
+def merge_adapter(model: Any, folder: Path) -> Any:
+    """``model`` (a transformers model) with the adapter in ``folder`` added into its weights, in evaluation mode.
+
+    Raises:
+        MedqaError: no adapter that fits the model: other modules, other shapes, weights missing.
+    """
+    from peft import PeftModel
+
+    try:
+        with warnings.catch_warnings():
+            # PEFT only warns where the file lacks weights, and leaves them as they were made: an adapter of zeros.
+            warnings.filterwarnings("error", message=".*missing adapter keys.*")
+            merged = PeftModel.from_pretrained(model, str(folder)).merge_and_unload()
+    except (OSError, ValueError, KeyError, RuntimeError, UserWarning) as error:
+        reason = " ".join(str(error).split())[:200]
+        raise MedqaError(
+            f"wanted a PEFT adapter for the embedded encoder in {folder}, found one that does not load ({reason}); train it "
+            "again, or give another folder"
+        ) from error
+    return merged.eval()

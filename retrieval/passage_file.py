@@ -1,0 +1,96 @@
+"""Passages on disk: one JSON line each, read only when it is asked for."""
+
+import json
+import mmap
+from collections.abc import Iterable, Iterator, Sequence
+from dataclasses import fields
+from functools import lru_cache
+from pathlib import Path
+from typing import TYPE_CHECKING, overload
+
+from medqa.errors import MedqaError
+from medqa.records import Passage
+
+if TYPE_CHECKING:
+    import numpy as np
+
+PASSAGES = "passages.jsonl"
+OFFSETS = "passages.npy"
+_KEPT = 100_000
+"""Decoded passages kept at hand: all of MedQuAD's 46,588 (about 90 MB once each was read), part of a larger corpus."""
+
+
+def write_passages(folder: Path, passages: Iterable[Passage]) -> None:
+    """Write the passages in row order, and where each line begins.
+
+    Raises:
+        OSError: the disk is full or read-only.
+    """
+    import numpy as np
+
+    names = [f.name for f in fields(Passage)]  # dataclasses.asdict would copy every span: five times as slow
+    offsets = [0]
+    with (folder / PASSAGES).open("wb") as stream:
+        for passage in passages:
+            line = json.dumps({name: getattr(passage, name) for name in names}, ensure_ascii=False) + "\n"
+            offsets.append(offsets[-1] + stream.write(line.encode()))
+    np.save(folder / OFFSETS, np.asarray(offsets, dtype=np.int64))
+
+
+class PassageFile(Sequence[Passage]):
+    """The passages of a generation. The file is mapped, so opening costs the same for a thousand and for a million."""
+
+    def __init__(self, path: Path, offsets: "np.ndarray") -> None:
+        self._path = path
+        self._offsets = offsets
+        with path.open("rb") as stream:
+            self._lines = mmap.mmap(stream.fileno(), 0, access=mmap.ACCESS_READ)
+        self._decoded = lru_cache(_KEPT)(self._decode)
+
+    @classmethod
+    def open(cls, folder: Path) -> "PassageFile":
+        """The passages that ``write_passages`` wrote.
+
+        Raises:
+            OSError, ValueError: a file is missing, or not the one that was written.
+        """
+        import numpy as np
+
+        offsets = np.load(folder / OFFSETS, mmap_mode="r")
+        path = folder / PASSAGES
+        if path.stat().st_size != offsets[-1]:
+            raise ValueError(f"{PASSAGES} has {path.stat().st_size} bytes instead of {offsets[-1]}")
+        return cls(path, offsets)
+
+    def __len__(self) -> int:
+        return len(self._offsets) - 1
+
+    @overload
+    def __getitem__(self, row: int) -> Passage: ...
+    @overload
+    def __getitem__(self, row: slice) -> tuple[Passage, ...]: ...
+    def __getitem__(self, row: int | slice) -> Passage | tuple[Passage, ...]:
+        """The passage of ``row``.
+
+        Raises:
+            IndexError: no such row.
+            MedqaError: its line is damaged.
+        """
+        if isinstance(row, slice):
+            return tuple(self._decoded(i) for i in range(*row.indices(len(self))))
+        return self._decoded(range(len(self))[row])
+
+    def __iter__(self) -> Iterator[Passage]:
+        return map(self._decoded, range(len(self)))
+
+    def _decode(self, row: int) -> Passage:
+        line = self._lines[int(self._offsets[row]) : int(self._offsets[row + 1])]
+        try:
+            values = json.loads(line)
+            values["sentences"] = tuple((start, end) for start, end in values["sentences"])
+            return Passage(**values)
+        except (ValueError, TypeError, KeyError) as error:
+            raise MedqaError(
+                f"wanted a passage in line {row + 1} of {self._path}, found something else; "
+                "go back with: medqa index rollback, or build again"
+            ) from error
