@@ -74,7 +74,7 @@ def test_no_question_of_the_test_split_is_in_an_evaluation_index(here):
     for name in ("open-book", "held-out"):
         index = Path("runs/demo/eval-indexes") / name
         generation = index / "generations" / (index / "CURRENT").read_text().strip()
-        text = next(generation.glob("passages*")).read_text(encoding="utf-8")
+        text = (generation / "passages.jsonl").read_text(encoding="utf-8")
         headers = [json.loads(line)["header"] for line in text.splitlines()]
         assert headers
         assert not any("?" in h for h in headers)
