@@ -1,5 +1,6 @@
 """A full and a read-only disk: one line, exit 2, and what was there before still is. Needs root, to mount a small disk."""
 
+import gc
 import os
 import subprocess
 from pathlib import Path
@@ -22,6 +23,7 @@ def small_disk(tmp_path):
     if mounted.returncode:
         pytest.skip(f"cannot mount a disk here: {mounted.stderr.decode().strip()}")
     yield folder, lambda: subprocess.run(["mount", "-o", "remount,ro", str(folder)], check=True)
+    gc.collect()  # a reader's memory maps hold the disk until the cycles that they stand in are collected
     subprocess.run(["umount", str(folder)], check=True)
 
 
