@@ -156,17 +156,21 @@ def latency(
 
 def _timed(index: Index, questions: Sequence[str], ranking: Ranking) -> dict[str, float]:
     single = []
-    for question in [*questions[:10], *questions[:200]]:
+    for question in [
+        *questions[:10],
+        *questions[: 50 if ranking.reranker else 200],
+    ]:  # a reranker takes some 30 times as long
         began = time.perf_counter()
         index.search([question], DEPTH, ranking=ranking)
         single.append(1000 * (time.perf_counter() - began))
-    began = time.perf_counter()
-    batches = 1 if ranking.reranker else 3
-    for n in range(batches):
-        index.search(questions[100 * n : 100 * (n + 1)], DEPTH, ranking=ranking)
-    rate = 100 * batches / (time.perf_counter() - began)
     p50, p95 = np.percentile(single[10:], [50, 95])  # the first ten warm it up
-    return {"p50_ms": round(p50, 1), "p95_ms": round(p95, 1), "questions_per_s": round(rate, 1)}
+    found = {"p50_ms": round(p50, 1), "p95_ms": round(p95, 1)}
+    if ranking.reranker is None:
+        began = time.perf_counter()
+        for n in range(3):
+            index.search(questions[100 * n : 100 * (n + 1)], DEPTH, ranking=ranking)
+        found["questions_per_s"] = round(300 / (time.perf_counter() - began), 1)
+    return found
 
 
 def run(args: argparse.Namespace) -> dict[str, Any]:

@@ -155,6 +155,7 @@ class SentenceEncoder:
                 "set max_seq_length in its sentence_bert_config.json"
             )
         self._max_length = int(model.max_seq_length)
+        self._counter = _counter(model.tokenizer)
         self._fingerprint = _fingerprint(model, self._max_length)
         if query_model is not None:
             queries = _fingerprint(query_model, int(query_model.max_seq_length))
@@ -181,11 +182,7 @@ class SentenceEncoder:
         """Tokens of each text, without specials and without truncation."""
         if not texts:
             return []
-        tokens = self._model.tokenizer(
-            list(texts), add_special_tokens=False, truncation=False, padding=False, verbose=False,
-            return_attention_mask=False, return_token_type_ids=False,
-        )  # fmt: skip
-        return [len(ids) for ids in tokens["input_ids"]]
+        return [len(found) for found in self._counter.encode_batch_fast(list(texts), add_special_tokens=False)]
 
     def encode_passages(self, texts: Sequence[str], progress: bool = False) -> "np.ndarray":
         """(n, dim) float32, L2-normalised."""
@@ -200,6 +197,16 @@ class SentenceEncoder:
             show_progress_bar=False,
         )  # fmt: skip
         return unit(vectors, len(texts), self.dim)
+
+
+def _counter(tokenizer: Any) -> Any:
+    """A copy of the fast tokenizer that never truncates or pads; half the time of a full call, which makes lists of ids."""
+    from tokenizers import Tokenizer
+
+    copy = Tokenizer.from_str(tokenizer.backend_tokenizer.to_str())
+    copy.no_truncation()
+    copy.no_padding()
+    return copy
 
 
 def _prompt(prompts: dict[str, str], names: Sequence[str]) -> str:

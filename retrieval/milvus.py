@@ -23,7 +23,7 @@ from typing import TYPE_CHECKING, Any
 from medqa.errors import MedqaError
 from medqa.files import read_json, sha256_bytes, write_atomically
 from medqa.manifest import MANIFEST
-from retrieval.approximate import NEIGHBOURS, recalls, rescored, tune
+from retrieval.approximate import NEIGHBOURS, least_true, recalls, rescored, tune
 from retrieval.vectors import ExactStore
 
 if TYPE_CHECKING:
@@ -258,12 +258,11 @@ def _tuned(
     from retrieval.stores import QUESTIONS
 
     queries = ask(QUESTIONS)
-    tuning, aside = queries[0::2], queries[1::2]
+    least = least_true(exact, queries)
     ef, recall = tune(
         _EFS,
-        lambda ef, asked: recalls(MilvusStore(client, collection, exact, numbers, ef, uri), exact, asked),
-        tuning,
-        aside,
+        lambda ef, rows: recalls(MilvusStore(client, collection, exact, numbers, ef, uri), queries[rows], least[rows]),
+        len(queries),
         storage.recall,
     )
     if ef is None:
@@ -273,7 +272,7 @@ def _tuned(
         )
     return {
         "ef": ef, "recall": recall, "recall_target": storage.recall, "recall_at": NEIGHBOURS,
-        "queries_tuning": len(tuning), "queries_held_aside": len(aside),
+        "queries_tuning": (len(queries) + 1) // 2, "queries_held_aside": len(queries) // 2,
     }  # fmt: skip
 
 

@@ -13,6 +13,9 @@ HEADER_PARTS = ("question", "topic", "synonyms")
 HEADER_TOKENS = 96
 """Longest header: holds 95 % of MedQuAD's headers whole (64 would hold 79 %); the mean is then 43 tokens."""
 
+_COUNTED = 1000
+"""Pairs whose sentences are counted in one call: tokenizers share a long list out over the cores."""
+
 CountTokens = Callable[[Sequence[str]], list[int]]
 
 
@@ -56,7 +59,7 @@ def make_passages(
         raise MedqaError(
             f"wanted passages.max_tokens of at most {encoder_limit} (the encoder's limit), found {max_tokens}"
         )
-    answers = [_sentences_within(pair.answer, count_tokens, max_tokens) for pair in _progress(pairs)]
+    answers = _sentences(pairs, count_tokens, max_tokens)
     headers = _headers(pairs, header_parts, count_tokens, min(HEADER_TOKENS, encoder_limit - max_tokens))
     passages = [
         _passage(pair, number, texts, header)
@@ -67,17 +70,24 @@ def make_passages(
     return passages
 
 
-def _progress(pairs: Sequence[QAPair]) -> Sequence[QAPair]:
+def _sentences(pairs: Sequence[QAPair], count_tokens: CountTokens, limit: int) -> list[list[tuple[str, int]]]:
+    """For each pair the sentences of its answer with single spaces and their token counts; those over ``limit`` in pieces."""
     from tqdm import tqdm
 
-    return tqdm(pairs, desc="passages", unit="pair", disable=None, leave=False)  # type: ignore[return-value]
-
-
-def _sentences_within(answer: str, count_tokens: CountTokens, limit: int) -> list[tuple[str, int]]:
-    """Sentences of ``answer`` with single spaces, each with its token count; those over ``limit`` in pieces."""
-    texts = [" ".join(answer[a:b].split()) for a, b in split_sentences(answer)]
-    counted = zip(texts, count_tokens(texts), strict=True)
-    return [piece for text, n in counted for piece in _pieces(text, n, count_tokens, limit)]
+    answers: list[list[tuple[str, int]]] = []
+    with tqdm(total=len(pairs), desc="passages", unit="pair", disable=None, leave=False) as bar:
+        for start in range(0, len(pairs), _COUNTED):
+            block = [
+                [" ".join(pair.answer[a:b].split()) for a, b in split_sentences(pair.answer)]
+                for pair in pairs[start : start + _COUNTED]
+            ]
+            counts = iter(count_tokens([text for texts in block for text in texts]))
+            answers += [
+                [piece for text in texts for piece in _pieces(text, next(counts), count_tokens, limit)]
+                for texts in block
+            ]
+            bar.update(len(block))
+    return answers
 
 
 def _pieces(text: str, tokens: int, count_tokens: CountTokens, limit: int) -> list[tuple[str, int]]:

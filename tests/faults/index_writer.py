@@ -33,7 +33,9 @@ def count_steps(index, kill_at):
     counted = [0]
 
     def hook(event, args):
-        if event in _FILE_EVENTS and any(str(index) in str(a) for a in args):
+        below = any(str(index) in str(a) for a in args)
+        in_tree = event in ("os.remove", "os.rmdir") and args[1] != -1  # rmtree names files relative to an open folder
+        if event in _FILE_EVENTS and (below or in_tree):
             counted[0] += 1
             if counted[0] == kill_at:
                 os.kill(os.getpid(), signal.SIGKILL)

@@ -2,7 +2,7 @@ import numpy as np
 import pytest
 
 from medqa.errors import MedqaError
-from retrieval.vectors import ExactStore, check_unit, write_vectors
+from retrieval.vectors import ExactStore, check_unit, few_threads, write_vectors
 
 QUERY = np.array([[1.0, 0.0], [0.6, 0.8]], dtype=np.float32)
 
@@ -42,3 +42,16 @@ def test_vectors_of_another_length_are_refused(length):
     vectors[1] *= length
     with pytest.raises(MedqaError, match="wanted vectors of length 1"):
         check_unit(vectors)
+
+
+def test_few_queries_leave_the_number_of_threads_as_it_was(store):
+    import faiss
+
+    before = faiss.omp_get_max_threads()
+    with few_threads(1):
+        assert faiss.omp_get_max_threads() == 1
+    assert faiss.omp_get_max_threads() == before
+    with pytest.raises(ZeroDivisionError), few_threads(1):
+        _ = 1 / 0
+    with few_threads(1000):
+        assert faiss.omp_get_max_threads() == before
