@@ -65,7 +65,7 @@ def train_reranker(settings: Settings, limit: int | None = None) -> dict[str, An
         return torch.as_tensor(encoder.encode_passages(texts, progress=True)).to(device)
 
     train, validation = split_pairs(corpus.pairs, limit, settings.seed)
-    model = TrainableReranker(folder, rs.r, device, rs.max_length, settings.seed)
+    model = TrainableReranker(folder, rs.r, device, rs.max_length, settings.seed, rs.layers)
     maker = PassageMaker(model.tokenizer)
     passages = maker([*train, *validation], ("topic",))
     train_ids = {p.id for p in train}
@@ -92,9 +92,13 @@ def train_reranker(settings: Settings, limit: int | None = None) -> dict[str, An
     }
     names = {w: "no reranking" if w == 0 else f"**{w} (chosen)**" if w == weight else str(w) for w in table}
     text = card(
-        out.name, _WHAT.format(r=rs.r, n=rs.candidates), _LOAD, {_CAPTION: {names[w]: row for w, row in table.items()}},
-        inputs, recipe,
-    )  # fmt: skip
+        out.name,
+        _WHAT.format(r=rs.r, n=rs.candidates),
+        _LOAD.format(layers=model.layers),
+        {_CAPTION: {names[w]: row for w, row in table.items()}},
+        inputs,
+        recipe,
+    )
     manifest = publish(out, KIND, model.save, text, history, inputs, recipe, facts)
     return {"reranker": str(out), "reused": False, **_summary(manifest)}
 
@@ -181,8 +185,8 @@ from peft import PeftModel
 from transformers import AutoModelForSequenceClassification, AutoTokenizer
 
 name = "sentence-transformers/all-MiniLM-L6-v2"
-base = AutoModelForSequenceClassification.from_pretrained(name, num_labels=1)  # the head comes with the adapter
-reranker = PeftModel.from_pretrained(base, "path/to/this/folder").eval()
+base = AutoModelForSequenceClassification.from_pretrained(name, num_labels=1, num_hidden_layers={layers})
+reranker = PeftModel.from_pretrained(base, "path/to/this/folder").eval()  # the head comes with it
 tokens = AutoTokenizer.from_pretrained(name)("What causes asthma?", "Asthma: ...", return_tensors="pt")
 score = reranker(**tokens).logits  # higher is better, comparable between passages of one question
 """

@@ -10,7 +10,9 @@ from finetune.retriever_model import BASE_NAME, TARGETS, matmul_dtype, pad, para
 class TrainableReranker:
     """Pairs of question and passage -> scores; LoRA on all linear layers (the pooler's too), the head trained whole."""
 
-    def __init__(self, folder: Path, r: int, device: str, max_length: int, seed: int) -> None:
+    def __init__(
+        self, folder: Path, r: int, device: str, max_length: int, seed: int, layers: int | None = None
+    ) -> None:
         import torch
         from peft import LoraConfig, TaskType, get_peft_model
         from transformers import AutoModelForSequenceClassification, AutoTokenizer
@@ -19,7 +21,8 @@ class TrainableReranker:
         self.dtype = matmul_dtype(device)
         self.tokenizer: Any = AutoTokenizer.from_pretrained(folder, local_files_only=True)
         torch.manual_seed(seed)  # the head and LoRA's A matrices start at random
-        base = AutoModelForSequenceClassification.from_pretrained(folder, num_labels=1, local_files_only=True)
+        fewer = {} if layers is None else {"num_hidden_layers": layers}  # the lower ones
+        base = AutoModelForSequenceClassification.from_pretrained(folder, num_labels=1, local_files_only=True, **fewer)
         config = LoraConfig(
             task_type=TaskType.SEQ_CLS,
             r=r,
@@ -27,6 +30,7 @@ class TrainableReranker:
             target_modules=list(TARGETS),
             modules_to_save=["classifier"],
         )
+        self.layers = int(base.config.num_hidden_layers)
         self.model: Any = get_peft_model(base, config).to(device)
         self.model.peft_config["default"].base_model_name_or_path = BASE_NAME
 

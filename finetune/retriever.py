@@ -7,7 +7,7 @@ from typing import Any
 
 from finetune.augment import Mix
 from finetune.retriever_eval import GradedSet, Pool, ValidationSet, cosines, loses
-from finetune.retriever_model import TrainableEncoder
+from finetune.retriever_model import TrainableEncoder, parallel_tokenising
 from finetune.retriever_result import card, publish
 from finetune.retriever_train import ContrastivePlan, TrainData, train_encoder
 from finetune.sets import draw_pairs
@@ -20,7 +20,7 @@ from medqa.manifest import is_current, read_manifest, recipe_key
 from medqa.paths import locate
 from medqa.records import Passage, QAPair
 from medqa.settings import RetrieverSettings, Settings
-from retrieval.encoder import EMBEDDED, embedded_folder
+from retrieval.encoder import EMBEDDED, embedded_folder, token_counter
 from retrieval.passages import make_passages
 
 KIND = "retriever"
@@ -115,18 +115,13 @@ class PassageMaker:
     """``make_passages`` with a tokenizer's counts and the default lengths."""
 
     def __init__(self, tokenizer: Any) -> None:
-        self._tokenizer = tokenizer
+        self._specials = tokenizer.num_special_tokens_to_add()
+        self._count = token_counter(tokenizer)
 
     def __call__(self, pairs: Sequence[QAPair], header: Sequence[str]) -> list[Passage]:
         """Passages of all answers, under the parts of ``header``."""
-        specials = self._tokenizer.num_special_tokens_to_add()
-        return make_passages(pairs, header, self._count, TEXT_TOKENS, LENGTH - specials)
-
-    def _count(self, texts: Sequence[str]) -> list[int]:
-        if not texts:
-            return []
-        ids = self._tokenizer(list(texts), add_special_tokens=False, truncation=False, padding=False, verbose=False)
-        return [len(row) for row in ids["input_ids"]]
+        with parallel_tokenising():
+            return make_passages(pairs, header, self._count, TEXT_TOKENS, LENGTH - self._specials)
 
 
 def split_pairs(pairs: Sequence[QAPair], limit: int | None, seed: int) -> tuple[list[QAPair], list[QAPair]]:

@@ -23,6 +23,8 @@ DEPTH = 32
 """Hard negatives kept per question and kind; each step draws from them."""
 SENTENCES = 20_000
 """Plain sentences whose stock similarities are kept, at most."""
+SIBLINGS = 8
+"""Passages of one topic, without header, whose order under a question of that topic is kept as the stock encoder has it."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -150,20 +152,21 @@ def contrastive_loss(queries: Any, passages: Any, blocked: Any, temperature: flo
     return torch.nn.functional.cross_entropy(logits, torch.arange(len(queries), device=queries.device))
 
 
-def tether_loss(queries: Any, passages: Any, stock: Any, temperature: float) -> Any:
-    """KL divergence of each sentence's similarities (softmax over the passages) from the stock encoder's: 0 is no drift.
+def kept_order(now: Any, stock: Any, temperature: float) -> Any:
+    """KL divergence of each text's similarities (softmax over the passages) from the stock encoder's: 0 is no drift.
 
     Args:
-        queries: (n, dim), unit.
-        passages: (m, dim), unit.
+        now: (n, m) cosines as they are.
         stock: (n, m) cosines of the stock encoder.
         temperature: cosines are divided by it.
     """
     import torch
 
-    now = torch.log_softmax(queries @ passages.T / temperature, dim=1)
     return torch.nn.functional.kl_div(
-        now, torch.log_softmax(stock / temperature, dim=1), reduction="batchmean", log_target=True
+        torch.log_softmax(now / temperature, dim=1),
+        torch.log_softmax(stock / temperature, dim=1),
+        reduction="batchmean",
+        log_target=True,
     )
 
 
@@ -192,7 +195,9 @@ class _Batch:
         hard: list[int] = []
         for r in rows:
             for n in range(plan.negatives):
-                kind = negatives[r, n % 2]
+                # Without a header nothing says what a passage is about, and on one topic the corpus' own answer is not the only
+                # good one: consumer questions lost when such passages were pushed apart.
+                kind = negatives[r, n % 2 if header else 1]
                 eligible = kind[kind >= 0]
                 if len(eligible):
                     hard.append(int(eligible[rng.randrange(len(eligible))]))
@@ -206,24 +211,76 @@ class _Batch:
 
 
 class _Tether:
-    """Plain sentences and passages without header, with the stock encoder's vectors, drawn anew each step."""
+    """Plain sentences against passages, and questions against passages of their topic, all without header, with the stock
+    encoder's vectors; drawn anew each step."""
 
     def __init__(self, encoder: TrainableEncoder, data: TrainData, plan: ContrastivePlan) -> None:
         rng = random.Random(f"{plan.seed}:tether")
-        rows = rng.sample(range(len(data.passages)), min(SENTENCES, len(data.passages)))
-        self.sentences = [_sentence(data.passages[r], rng) for r in rows]
-        self.passages = [data.passages[r].text for r in rows]
-        self._size = min(plan.batch // 4, len(rows))  # an eighth of the texts of a batch: enough to notice a drift
+        self._data = data
+        self._rows = rng.sample(range(len(data.passages)), min(SENTENCES, len(data.passages)))
+        self._sentences = [_sentence(data.passages[r], rng) for r in self._rows]
+        self._size = min(
+            plan.batch // 4, len(self._rows)
+        )  # an eighth of the texts of a batch: enough to notice a drift
+        self._crowds = _crowds(data)
+        self._groups = min(plan.batch // 8, len(self._crowds))  # with their siblings about as many texts again
         if plan.distill:
             with encoder.at_scale(0.0):
-                self._sentence_vectors = encoder.embed(self.sentences, label="tether")
-                self._passage_vectors = encoder.embed(self.passages, label="tether")
+                self._sentence_vectors = encoder.embed(self._sentences, label="tether")
+                self._passage_vectors = encoder.embed([p.text for p in data.passages], label="tether")
+                self._question_vectors = encoder.embed([p.question for p in data.pairs], label="tether")
 
-    def draw(self, rng: random.Random) -> tuple[list[str], Any]:
-        """Sentences followed by as many passages, and (n, n) stock cosines."""
-        rows = rng.sample(range(len(self.sentences)), self._size)
-        texts = [self.sentences[r] for r in rows] + [self.passages[r] for r in rows]
-        return texts, self._sentence_vectors[rows] @ self._passage_vectors[rows].T
+    def draw(self, rng: random.Random) -> "_Held":
+        """What one step must not move."""
+        places = rng.sample(range(len(self._sentences)), self._size)
+        plain_rows = [self._rows[i] for i in places]
+        crowds = [self._crowds[i] for i in rng.sample(range(len(self._crowds)), self._groups)]
+        siblings = [rng.sample(crowd, SIBLINGS) for crowd in crowds]
+        asked = [int(self._data.owner[rng.choice(crowd)]) for crowd in crowds]
+        texts = [self._sentences[i] for i in places] + [self._data.passages[r].text for r in plain_rows]
+        texts += [self._data.pairs[a].question for a in asked]
+        shown = [r for rows in siblings for r in rows]
+        texts += [self._data.passages[r].text for r in shown]
+        return _Held(
+            texts,
+            self._sentence_vectors[places] @ self._passage_vectors[plain_rows].T,
+            _each(self._question_vectors[asked], self._passage_vectors[shown]) if asked else None,
+        )
+
+
+@dataclass(frozen=True, slots=True)
+class _Held:
+    """``n`` sentences, ``n`` passages, ``g`` questions and ``g * SIBLINGS`` passages, in this order; stock cosines."""
+
+    texts: list[str]
+    plain: Any
+    """(n, n): sentences, passages."""
+    siblings: Any
+    """(g, SIBLINGS): each question with its own siblings; None where no topic has so many passages."""
+
+    def loss(self, vectors: Any, temperature: float) -> Any:
+        """Mean of both ``tether_loss``es from the (n + n + g + g * SIBLINGS, dim) vectors of ``texts`` now."""
+        n = len(self.plain)
+        sentences, passages, rest = vectors[:n], vectors[n : 2 * n], vectors[2 * n :]
+        plain = kept_order(sentences @ passages.T, self.plain, temperature)
+        if self.siblings is None:
+            return plain
+        g = len(self.siblings)
+        return (plain + kept_order(_each(rest[:g], rest[g:]), self.siblings, temperature)) / 2
+
+
+def _each(questions: Any, siblings: Any) -> Any:
+    """(g, SIBLINGS) cosines of each of (g, dim) questions with its own of (g * SIBLINGS, dim) passages."""
+    return (siblings.view(len(questions), SIBLINGS, -1) @ questions[:, :, None])[:, :, 0]
+
+
+def _crowds(data: TrainData) -> list[list[int]]:
+    """Rows of the usable passages of each topic that has at least ``SIBLINGS`` of them."""
+    rows: dict[int, list[int]] = {}
+    for row, owner in enumerate(data.owner.tolist()):
+        if data.usable[row]:
+            rows.setdefault(int(data.topics[owner]), []).append(row)
+    return [crowd for _, crowd in sorted(rows.items()) if len(crowd) >= SIBLINGS]
 
 
 def _sentence(passage: Passage, rng: random.Random) -> str:
@@ -254,11 +311,8 @@ def _step(
     """
     import torch
 
-    texts = batch.queries + batch.passages
-    stock = None
-    if plan.distill:
-        plain_texts, stock = tether.draw(rng)
-        texts = texts + plain_texts
+    held = tether.draw(rng) if plan.distill else None
+    texts = batch.queries + batch.passages + (held.texts if held else [])
     rows = encoder.tokenise(texts)
     order = sorted(range(len(rows)), key=lambda i: -len(rows[i]))
     chunks = [order[i : i + plan.chunk] for i in range(0, len(order), plan.chunk)]
@@ -275,9 +329,8 @@ def _step(
     blocked[range(n), range(n)] = False
     loss = contrastive_loss(vectors[:n], vectors[n : n + m], blocked, plan.temperature)
     drift = torch.zeros(())
-    if stock is not None:
-        sentences, passages = vectors[n + m :].chunk(2)
-        drift = tether_loss(sentences, passages, stock, plan.temperature)
+    if held is not None:
+        drift = held.loss(vectors[n + m :], plan.temperature)
         (loss + plan.distill * drift).backward()
     else:
         loss.backward()

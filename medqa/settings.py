@@ -120,6 +120,8 @@ class RetrievalSettings(_Section):
     """Cross-encoder that reads the best hits again: a PEFT adapter folder for the embedded encoder, or a folder or id."""
     rerank: int = Field(30, ge=1)
     """How many hits the reranker reads."""
+    rerank_weight: Annotated[float, Field(ge=0, le=1)] | Literal["auto"] = "auto"
+    """Share of the reranker's score, the rest is the fused one's; ``auto`` takes what was fitted when it was trained."""
     batch_size: int = Field(64, ge=1)
     """Texts embedded at once."""
     keep_generations: int = Field(3, ge=1)
@@ -256,7 +258,7 @@ class RetrieverSettings(QuestionForms):
     """Weight of the tether to the stock encoder's similarities between plain sentences and passages."""
     scales: tuple[float, ...] = (0.2, 0.4, 0.6, 0.8, 1.0)
     """Shares of the trained change to choose from."""
-    lexical_weight: float = Field(0.3, ge=0, le=1)
+    lexical_weight: float = Field(0.1, ge=0, le=1)
     """Share of BM25 where it is measured: as in a hybrid search."""
     eval_questions: int = Field(500, ge=1)
     """Validation questions that choose, each in up to three wordings."""
@@ -275,6 +277,8 @@ class RerankerSettings(QuestionForms):
     """Encoder whose transformer reads question and passage."""
     retriever: str = "embedded"
     """Encoder whose lists it learns to order: as ``retrieval.encoder``."""
+    layers: int | None = Field(None, ge=1)
+    """How many of the base's layers read; half of them take half of the time. null keeps all."""
     r: int = Field(32, ge=1)
     """LoRA rank; the update is multiplied by 2."""
     learning_rate: float = Field(1e-3, gt=0)
@@ -292,7 +296,7 @@ class RerankerSettings(QuestionForms):
     """Passages per question that are reranked when it is measured."""
     weights: tuple[float, ...] = (0.25, 0.5, 0.75, 1.0)
     """Shares of its score against the fused one to choose from."""
-    lexical_weight: float = Field(0.3, ge=0, le=1)
+    lexical_weight: float = Field(0.1, ge=0, le=1)
     """Share of BM25 where it is measured: as in a hybrid search."""
     eval_questions: int = Field(500, ge=1)
     """Validation questions that choose, each in up to three wordings."""

@@ -1,5 +1,6 @@
 """LoRA adapters on a small encoder: applied, then merged, so that the model is as fast as without."""
 
+import re
 import warnings
 from pathlib import Path
 from typing import Any
@@ -13,6 +14,26 @@ CONFIG = "adapter_config.json"
 def is_adapter(folder: Path) -> bool:
     """True if ``folder`` holds a PEFT adapter."""
     return (folder / CONFIG).is_file()
+
+
+def adapted_layers(folder: Path) -> int:
+    """How many of the base's layers the adapter in ``folder`` is for: it may have been trained on the lower ones only.
+
+    Raises:
+        MedqaError: no weights there that name a layer.
+    """
+    from safetensors import SafetensorError, safe_open
+
+    try:
+        with safe_open(folder / "adapter_model.safetensors", framework="np") as file:
+            numbers = [int(n) for key in file.keys() for n in re.findall(r"\.layer\.(\d+)\.", key)]  # noqa: SIM118
+    except (OSError, SafetensorError) as error:
+        raise MedqaError(
+            f"wanted a PEFT adapter in {folder}, found none that loads ({error}); train it again"
+        ) from error
+    if not numbers:
+        raise MedqaError(f"wanted adapter weights of BERT layers in {folder}, found none; give another folder")
+    return max(numbers) + 1
 
 
 def merge_adapter(model: Any, folder: Path) -> Any:

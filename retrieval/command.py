@@ -114,6 +114,7 @@ def load_ranking(options: RetrievalSettings) -> Ranking:
         variety=options.variety,
         reranker=None if options.reranker is None else load_reranker(options.reranker),
         rerank=options.rerank,
+        rerank_weight=options.rerank_weight,
     )
 
 

@@ -1,6 +1,5 @@
 """An open index: questions -> hits, by cosine and BM25 together, read again by a cross-encoder where there is one."""
 
-import math
 from collections.abc import Callable, Sequence
 from dataclasses import replace
 from pathlib import Path
@@ -14,7 +13,6 @@ from retrieval.encoder import Encoder
 from retrieval.filters import Filters
 from retrieval.fusion import fuse, fuse_ranks, top_rows
 from retrieval.ranking import Ranking
-from retrieval.rerank import Reranker
 from retrieval.variety import near_identical, order_by_mmr
 
 if TYPE_CHECKING:
@@ -172,7 +170,7 @@ class _Search:
             n = min(n * _WIDEN, total)
             dense_rows = self.dense_rows(vector[None, :], n)[0]
         if self._ranking.reranker is not None:
-            hits, vectors = _reranked(question, hits, vectors, self._ranking.reranker, self._ranking.rerank)
+            hits, vectors = _reranked(question, hits, vectors, self._ranking)
         if self._ranking.variety > 0:
             return _varied(hits, vectors, self._ranking.variety, k)
         return hits[:k]
@@ -227,23 +225,25 @@ class _Search:
 
 
 def _reranked(
-    question: str, hits: list[Hit], vectors: "np.ndarray", reranker: Reranker, n: int
+    question: str, hits: list[Hit], vectors: "np.ndarray", ranking: Ranking
 ) -> tuple[list[Hit], "np.ndarray"]:
-    """The first ``n`` in the reranker's order, the others behind them. A reranked hit's score is 1 + logistic(rerank score):
-    above all fused scores, which end at 1."""
+    """The first ``ranking.rerank`` in the order of both scores fused, the others behind them. A reranked hit's score is 1 + the
+    fused one: above all others, which end at 1."""
     import numpy as np
 
-    scores = reranker.scores(question, [hit.passage.embedded_text for hit in hits[:n]])
-    order = np.argsort(-scores, kind="stable").tolist()  # equal ones as they were
+    reranker = ranking.reranker
+    if reranker is None or not hits:
+        return hits, vectors
+    weight = reranker.weight if ranking.rerank_weight == "auto" else ranking.rerank_weight
+    head = hits[: ranking.rerank]
+    scores = np.asarray(reranker.scores(question, [hit.passage.embedded_text for hit in head]), dtype=np.float64)
+    fused = fuse(np.arange(len(head)), np.array([hit.score for hit in head]), scores, weight)  # equal ones as they were
+    ranks = np.argsort(np.argsort(-scores, kind="stable"), kind="stable") + 1
     first = [
-        replace(hits[i], score=1 + _logistic(float(scores[i])), rerank=float(scores[i]), rerank_rank=rank)
-        for rank, i in enumerate(order, start=1)
+        replace(head[i], score=1 + float(score), rerank=float(scores[i]), rerank_rank=int(ranks[i]))
+        for i, score in zip(fused.rows.tolist(), fused.scores.tolist(), strict=True)
     ]
-    return [*first, *hits[n:]], vectors[[*order, *range(len(order), len(hits))]]
-
-
-def _logistic(x: float) -> float:
-    return 1 / (1 + math.exp(-x)) if x >= 0 else math.exp(x) / (1 + math.exp(x))
+    return [*first, *hits[len(head) :]], vectors[[*fused.rows.tolist(), *range(len(head), len(hits))]]
 
 
 def _varied(hits: list[Hit], vectors: "np.ndarray", variety: float, k: int) -> list[Hit]:

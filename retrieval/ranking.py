@@ -30,6 +30,8 @@ class Ranking:
     reranker: Reranker | None = None
     rerank: int = 30
     """How many of the best are read again by ``reranker``."""
+    rerank_weight: Weight = "auto"
+    """Share of the reranker's score against the fused one, 0 to 1; ``auto``: the reranker's own."""
 
     def weight(self, manifest: Mapping[str, Any]) -> float:
         """BM25's share for the index of ``manifest``."""

@@ -4,8 +4,10 @@ from collections.abc import Sequence
 from typing import TYPE_CHECKING, Any, Protocol
 
 from medqa.errors import MedqaError
+from medqa.files import read_json
+from medqa.manifest import MANIFEST
 from medqa.paths import locate
-from retrieval.adapters import is_adapter, merge_adapter
+from retrieval.adapters import adapted_layers, is_adapter, merge_adapter
 from retrieval.devices import fastest
 from retrieval.encoder import embedded_folder
 
@@ -18,6 +20,10 @@ _BATCH = 16
 
 class Reranker(Protocol):
     """What a search needs of a reranker."""
+
+    @property
+    def weight(self) -> float:
+        """Share of its score in the final one, 0 to 1, that suits it; the rest is the fused score's."""
 
     def scores(self, question: str, passages: Sequence[str]) -> "np.ndarray":
         """(n,) float32: how well each passage answers ``question``; higher is better, comparable within one question."""
@@ -36,8 +42,8 @@ def load_reranker(name: str) -> "CrossEncoder":
     folder = locate(name)
     adapter = is_adapter(folder)
     source = str(embedded_folder() if adapter else folder if folder.is_dir() else name)
-    # The embedded encoder has no head: it comes with the adapter.
-    options: dict[str, Any] = {"num_labels": 1} if adapter else {}
+    # The embedded encoder has no head: it comes with the adapter, which may be for its lower layers only.
+    options: dict[str, Any] = {"num_labels": 1, "num_hidden_layers": adapted_layers(folder)} if adapter else {}
     verbosity = logging.get_verbosity()
     logging.disable_progress_bar()
     logging.set_verbosity_error()  # else it reports the head that the adapter is about to fill in as missing
@@ -57,14 +63,18 @@ def load_reranker(name: str) -> "CrossEncoder":
         raise MedqaError(
             f"wanted a cross-encoder with one score in {name}, found {model.config.num_labels} outputs; give another one"
         )
-    return CrossEncoder(model, tokenizer)
+    # ``medqa finetune reranker`` writes the weight that was best on validation questions.
+    weight = read_json(folder / MANIFEST).get("weight", 1.0) if (folder / MANIFEST).is_file() else 1.0
+    return CrossEncoder(model, tokenizer, float(weight))
 
 
 class CrossEncoder:
     """A sequence classifier with one output. bf16 where the device has it: only the order of the scores counts."""
 
-    def __init__(self, model: Any, tokenizer: Any) -> None:
+    def __init__(self, model: Any, tokenizer: Any, weight: float = 1.0) -> None:
         import torch
+
+        self.weight = weight
 
         self._model = model.eval().to("cuda" if torch.cuda.is_available() else "cpu")
         self._tokenizer = tokenizer

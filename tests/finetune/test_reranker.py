@@ -105,6 +105,24 @@ def test_training_orders_the_lists_and_reloads_with_stock_peft(folder, model, tm
         assert torch.allclose(loaded(**tokens).logits[:, 0], scores, atol=0.1)  # bf16 where the CPU has it
 
 
+def test_a_reranker_of_the_lower_layers_reloads_as_one(folder, tmp_path, monkeypatch):
+    from retrieval import rerank
+
+    model = TrainableReranker(folder, 8, "cpu", 64, seed=0, layers=1)
+    model.dtype = torch.float32
+    assert (model.layers, len(model.model.base_model.model.bert.encoder.layer)) == (1, 1)
+    data = TrainData.of(planted(), PassageMaker(model.tokenizer)(planted(), ("topic",)))
+    encoder = TrainableEncoder(folder, "lora", 8, "cpu", 256, seed=0)
+    train_reranker_model(model, data, encoder.embed, PLAN, lambda _: None)
+    model.save(tmp_path / "one")
+    monkeypatch.setattr(rerank, "embedded_folder", lambda: folder)
+    loaded = rerank.load_reranker(str(tmp_path / "one"))
+    passages = ["The fever is one.", "And rash is two.", "pain"]
+    expected = model.score(["What is fever?"] * 3, passages).numpy()
+    assert loaded.scores("What is fever?", passages) == pytest.approx(expected, rel=0.05, abs=0.02)  # float16 weights
+    assert loaded.weight == 1.0  # no manifest
+
+
 def test_lists_are_drawn_and_learnt_from_the_retrievers_mistakes(folder, model):
     encoder = TrainableEncoder(folder, "lora", 4, "cpu", 256, seed=0)
     data = TrainData.of(planted(), PassageMaker(encoder.tokenizer)(planted(), ("topic",)))

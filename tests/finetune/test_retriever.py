@@ -1,5 +1,6 @@
 import json
 import math
+import random
 
 import numpy as np
 import pytest
@@ -10,10 +11,13 @@ from finetune.retriever import PassageMaker, choose_scale, mix_of, train_retriev
 from finetune.retriever_eval import GradedSet, ValidationSet, cosines, loses
 from finetune.retriever_model import TrainableEncoder, interpolate
 from finetune.retriever_train import (
+    SIBLINGS,
     ContrastivePlan,
     TrainData,
+    _crowds,
+    _Tether,
     contrastive_loss,
-    tether_loss,
+    kept_order,
     train_encoder,
     with_header,
 )
@@ -23,7 +27,7 @@ from medqa.errors import GateFailed, MedqaError
 from medqa.manifest import read_manifest
 from medqa.records import QAPair
 from medqa.settings import load_settings
-from tests.tiny_bert import save_tiny_bert
+from tests.tiny_bert import WORDS, save_tiny_bert
 
 TOPICS = ("alpha", "beta", "gamma", "delta", "omega", "fever", "rash", "pain")
 KINDS = {"symptoms": "What are the symptoms of {t}?", "treatment": "What are the treatments for {t}?"}
@@ -68,11 +72,10 @@ def test_loss_by_hand_with_and_without_the_false_negative():
 
 
 def test_tether_is_zero_where_nothing_drifted_and_the_kl_by_hand_elsewhere():
-    queries, passages = torch.eye(2), torch.eye(2)
-    assert float(tether_loss(queries, passages, torch.eye(2), 0.5)) == pytest.approx(0, abs=1e-6)
+    assert float(kept_order(torch.eye(2), torch.eye(2), 0.5)) == pytest.approx(0, abs=1e-6)
     now = torch.softmax(torch.tensor([2.0, 0.0]), 0)  # cosines 1 and 0 over temperature .5
     expected = sum(0.5 * math.log(0.5 / float(p)) for p in now)  # stock: both alike
-    assert float(tether_loss(queries, passages, torch.zeros(2, 2), 0.5)) == pytest.approx(expected, rel=1e-5)
+    assert float(kept_order(torch.eye(2), torch.zeros(2, 2), 0.5)) == pytest.approx(expected, rel=1e-5)
 
 
 def test_header_is_written_as_the_index_writes_it(encoder):
@@ -135,6 +138,32 @@ def test_the_tether_holds_the_encoder_back(folder):
         after = encoder.embed(texts)
         drift.append(float((before @ before.T - after @ after.T).abs().mean()))
     assert drift[1] < drift[0] / 2
+
+
+def test_the_tether_holds_the_order_of_a_topics_passages(folder):
+    """A long answer gives one topic enough passages for the tether to compare a question with."""
+    words = random.Random(0).choices(WORDS, k=8 * 120)
+    long = " ".join(f"The {' '.join(words[i : i + 8])}." for i in range(0, len(words), 8))
+    pairs = [QAPair("a", "What is fever?", long, topic="fever"), *planted()]
+    encoder = TrainableEncoder(folder, "lora", 8, "cpu", 256, seed=0)
+    encoder.dtype = torch.float32
+    data = TrainData.of(pairs, PassageMaker(encoder.tokenizer)(pairs, ("topic",)))
+    assert [len(c) >= SIBLINGS for c in _crowds(data)] == [True]
+    plan = ContrastivePlan(1, 10, 16, 64, False, 2, 5e-3, 0.05, 1.0, Mix(0, 0, 0, 0), 0)
+    held = _Tether(encoder, data, plan).draw(random.Random(0))
+    n = len(held.plain)
+    assert held.siblings.shape == (1, SIBLINGS)
+    assert len(held.texts) == 2 * n + 1 + SIBLINGS
+    assert held.texts[2 * n] in {"What is fever?", *(p.question for p in planted()[10:12])}
+    assert len(set(held.texts[2 * n + 1 :])) == SIBLINGS
+    vectors = encoder.embed(held.texts)
+    assert torch.allclose(held.siblings[0], vectors[2 * n + 1 :] @ vectors[2 * n], atol=1e-5)
+    assert float(held.loss(vectors, 0.05)) == pytest.approx(0, abs=1e-5)
+    moved = vectors.clone()
+    moved[2 * n + 1 :] = vectors[2 * n + 1 :].roll(1, 0)
+    assert float(held.loss(moved, 0.05)) == pytest.approx(
+        float(kept_order(held.siblings.roll(1, 1), held.siblings, 0.05)) / 2, rel=1e-3
+    )
 
 
 def test_full_fine_tuning_scales_and_saves_a_whole_encoder(folder, tmp_path):

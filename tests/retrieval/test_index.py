@@ -170,6 +170,7 @@ class ByLength:
     """The longest text first."""
 
     asked = ()
+    weight = 1.0
 
     def scores(self, question, passages):
         self.asked = (question, list(passages))
@@ -192,6 +193,28 @@ def test_the_reranker_orders_the_first_and_leaves_the_rest_behind_them(tmp_path)
     assert [h.dense for h in hits[:3]] == [next(p.dense for p in plain if p.passage == h.passage) for h in hits[:3]]
     [two] = index.search(["narrows airways"], 1, "pair", ranking=Ranking(reranker=reranker, rerank=3))
     assert two == hits[:1]  # fewer hits than are read again
+
+
+def test_the_rerankers_score_counts_as_much_as_its_weight_says(tmp_path):
+    index = opened(tmp_path, header="topic")
+    plain = index.search(["narrows airways"], 3, "pair")[0]
+    lengths = np.array([len(h.passage.embedded_text) for h in plain], dtype=float)
+    fused = np.array([h.score for h in plain])
+
+    def scaled(x):
+        return (x - x.min()) / (x.max() - x.min())
+
+    expected = 1 + 0.6 * scaled(fused) + 0.4 * scaled(lengths)
+    reranker = ByLength()
+    reranker.weight = 0.4
+    for ranking in (Ranking(reranker=reranker, rerank=3), Ranking(reranker=ByLength(), rerank=3, rerank_weight=0.4)):
+        hits = index.search(["narrows airways"], 3, "pair", ranking=ranking)[0]
+        assert found(hits) == [plain[i].passage.pair_id for i in np.argsort(-expected)]
+        assert [h.score for h in hits] == pytest.approx(sorted(expected, reverse=True))
+        assert sorted(h.rerank_rank for h in hits) == [1, 2, 3]
+    assert found(
+        index.search(["narrows airways"], 3, "pair", ranking=Ranking(reranker=reranker, rerank_weight=0.0))[0]
+    )[:3] == found(plain)
 
 
 def test_variety_puts_the_unlike_before_the_repeated(tmp_path):
