@@ -20,6 +20,7 @@ from retrieval.estimate import Estimate, check_room, peak_memory
 from retrieval.fit import fit_lexical_weight
 from retrieval.known import Known, known_from, pair_hash, sources_in
 from retrieval.lexical import RECIPE, LexicalIndex
+from retrieval.measured import carried_over, just_measured
 from retrieval.passages import CHUNKER, header_parts, make_passages
 from retrieval.stores import Storage, sweep_stores
 
@@ -131,7 +132,8 @@ def update_index(
             refuse_large_removal(index, difference)
         room = check_room(index, passages, encoder.dim, storage)
         vectors, embedded = _embed(passages, known, encoder)
-        generation = _Generation(chosen, passages, vectors, room, known)
+        moved = difference.passages_new + difference.passages_removed
+        generation = _Generation(chosen, passages, vectors, room, known, carried_over(old.manifest, settings, moved))
         name, manifest = _publish(index, generation, encoder, inputs, settings, keep_generations, storage)
     return report | _summary(index, name, manifest, embedded=embedded, reused=False, began=began)
 
@@ -199,6 +201,8 @@ class _Generation:
     vectors: "np.ndarray"
     estimate: Estimate
     known: Known
+    measured: dict[str, Any] | None = None
+    """See ``carried_over``; None measures."""
 
 
 def _publish(
@@ -211,15 +215,14 @@ def _publish(
     storage: Storage,
 ) -> tuple[str, dict[str, Any]]:
     """Write a generation and make it current; its name and manifest."""
-    question, seed = "question" in settings["header"], settings["seed"]
+    seed = settings["seed"]
     texts = [p.embedded_text for p in new.passages]
     lexical = LexicalIndex.build(texts, *new.known.documents(texts))
     facts = {
         "pairs": len({p.pair_id for p in new.passages}),
         "passages": len(new.passages),
         "dim": encoder.dim,
-        "calibration": calibrate(new.pairs, new.passages, new.vectors, encoder, question, seed),
-        "fusion": fit_lexical_weight(new.pairs, new.passages, new.vectors, lexical, encoder, question, seed),
+        **(new.measured or _measure(new, lexical, encoder, "question" in settings["header"], seed)),
         "estimate": asdict(new.estimate),
     }
 
@@ -237,6 +240,16 @@ def _publish(
         manifest = write_manifest(folder, KIND, inputs, settings, facts)
     sweep_stores(index, generations.complete(index), storage)
     return generations.current(index).name, manifest
+
+
+def _measure(
+    new: _Generation, lexical: LexicalIndex, encoder: Encoder, question_in_header: bool, seed: int
+) -> dict[str, Any]:
+    return {
+        "calibration": calibrate(new.pairs, new.passages, new.vectors, encoder, question_in_header, seed),
+        "fusion": fit_lexical_weight(new.pairs, new.passages, new.vectors, lexical, encoder, question_in_header, seed),
+        "measured": just_measured(len(new.passages)),
+    }
 
 
 def _refuse_other_encoder(index: Path, old: Contents, encoder: Encoder) -> None:

@@ -23,6 +23,8 @@ class ToyEncoder:
         self.max_tokens = max_tokens
         self.embedded = []
         """Every passage text asked for, in order."""
+        self.asked = []
+        """Every query, likewise."""
 
     def count_tokens(self, texts):
         return [len(text.split()) for text in texts]
@@ -32,6 +34,7 @@ class ToyEncoder:
         return self._vectors(texts)
 
     def encode_queries(self, texts):
+        self.asked += texts
         return self._vectors(texts)
 
     def _vectors(self, texts):

@@ -9,6 +9,7 @@ from medqa.manifest import read_manifest
 from retrieval import generations
 from retrieval.build import build_index, update_index
 from retrieval.contents import load_contents
+from retrieval.measured import carried_over
 from retrieval.verify import index_stats, verify_index
 
 
@@ -136,6 +137,45 @@ def test_an_update_gives_the_index_that_a_build_would(tmp_path):
     assert as_dict(tmp_path / "updated") == as_dict(tmp_path / "built")
     a, b = contents(tmp_path / "updated").manifest, contents(tmp_path / "built").manifest
     assert (a["key"], a["outputs"], a["calibration"]) == (b["key"], b["outputs"], b["calibration"])
+
+
+def test_small_updates_keep_what_was_measured_until_a_twentieth_has_moved(tmp_path):
+    """60 pairs of two passages: an edit adds a third, and six of 120 are a twentieth."""
+
+    def state(n):
+        return [replace(p, question=p.answer[:20]) for p in numbered_pairs(60, edited=range(n))]
+
+    build(tmp_path, state(0))
+    first = contents(tmp_path).manifest
+    assert first["calibration"]["threshold"] is not None
+    assert first["measured"] == {"passages": 120, "moved_since": 0}
+    encoder = ToyEncoder()
+    summary = update(tmp_path, state(4), encoder, fingerprint="c2")
+    assert (summary["diff"]["passages_new"], summary["diff"]["passages_removed"]) == (4, 0)
+    kept = contents(tmp_path).manifest
+    assert kept["measured"] == {"passages": 120, "moved_since": 4}
+    assert (kept["calibration"], kept["fusion"]) == (first["calibration"], first["fusion"])
+    assert encoder.asked == []
+    update(tmp_path, state(7), encoder, fingerprint="c3")  # 4 + 3 of 120
+    anew = contents(tmp_path).manifest
+    assert anew["measured"] == {"passages": 127, "moved_since": 0}
+    assert len(encoder.asked) > 0
+    build(tmp_path / "built", state(7), fingerprint="c3")
+    assert anew["calibration"] == contents(tmp_path / "built").manifest["calibration"]
+
+
+def test_another_recipe_or_too_few_questions_are_measured():
+    settings = dict.fromkeys(("splits", "header", "max_tokens", "chunker", "calibration", "lexical", "seed"), 1)
+    before = {
+        "settings": settings, "calibration": {"threshold": 0.5}, "fusion": {"lexical_weight": 0.1},
+        "measured": {"passages": 100, "moved_since": 3},
+    }  # fmt: skip
+    assert carried_over(before, settings, 2)["measured"]["moved_since"] == 5
+    assert carried_over(before, settings, 3) is None
+    assert carried_over(before, settings | {"header": 2}, 1) is None
+    assert carried_over(before | {"calibration": {"threshold": None}}, settings, 1) is None
+    del before["measured"]  # an index made before
+    assert carried_over(before, settings, 1) is None
 
 
 def test_vanished_pairs_stay_until_pruned(tmp_path):
