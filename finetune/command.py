@@ -1,4 +1,4 @@
-"""``medqa finetune generator`` and ``medqa finetune merge``: settings become plain arguments here, and nowhere below."""
+"""``medqa finetune generator``: settings become plain arguments here, and nowhere below."""
 
 import sys
 from collections import Counter
@@ -11,7 +11,6 @@ from finetune.examples import Example, Shares
 from finetune.jsonl import read_examples, refuse_held_out, write_examples
 from finetune.lora import add_lora, trainable_parameters
 from finetune.masking import EncodedSet, describe_example, encode_all
-from finetune.merge import merge
 from finetune.model import (
     choose_compute,
     load_base,
@@ -30,8 +29,6 @@ from medqa.settings import FinetuneSettings, Settings
 
 if TYPE_CHECKING:
     from retrieval.encoder import Encoder
-
-__all__ = ["merge", "train_generator"]
 
 
 def train_generator(
@@ -61,14 +58,14 @@ def train_generator(
     refuse_4bit_on_cpu(gs.quantize, compute)
     folder = resolve_model(gs.model, settings.offline)
     base = {"name": portable_name(gs.model), "fingerprint": base_fingerprint(folder)}
-    corpus = _corpus(settings)
+    corpus = load_corpus(settings)
     inputs = _inputs(settings, corpus, base["fingerprint"])
     recipe = _recipe(settings, limit)
     key = recipe_key(KIND, inputs, recipe)
     if is_current(out, KIND, key):
         return {"adapter": str(out), "reused": True, **_summary(read_manifest(out, KIND, MAKE))}
 
-    train_examples, eval_examples = _examples(settings, corpus, limit)
+    train_examples, eval_examples = load_examples(settings, corpus, limit)
     tokenizer = load_tokenizer(folder)
     rows = encode_all(tokenizer, train_examples, fs.max_length)
     eval_rows = encode_all(tokenizer, eval_examples, fs.max_length)
@@ -99,12 +96,12 @@ def train_generator(
 
 
 def _export(settings: Settings, limit: int | None, export: Path) -> dict[str, Any]:
-    train_examples, eval_examples = _examples(settings, _corpus(settings), limit)
+    train_examples, eval_examples = load_examples(settings, load_corpus(settings), limit)
     write_examples(export, [*train_examples, *eval_examples])
     return {"examples": str(export), "train": len(train_examples), "validation": len(eval_examples)}
 
 
-def _corpus(settings: Settings) -> Corpus | None:
+def load_corpus(settings: Settings) -> Corpus | None:
     """The corpus; None where ready-made examples travelled without it."""
     path = locate(settings.corpus)
     if settings.finetune.examples is not None and not path.exists():
@@ -134,7 +131,8 @@ def _recipe(settings: Settings, limit: int | None) -> dict[str, Any]:
     return recipe
 
 
-def _examples(settings: Settings, corpus: Corpus | None, limit: int | None) -> tuple[list[Example], list[Example]]:
+def load_examples(settings: Settings, corpus: Corpus | None, limit: int | None) -> tuple[list[Example], list[Example]]:
+    """(training, validation) examples of the recipe: the ready-made ones, or built from ``corpus``; ``limit`` train pairs."""
     fs = settings.finetune
     if fs.examples is not None:
         return _ready_made(locate(fs.examples), corpus, limit, fs.eval_examples)

@@ -213,6 +213,23 @@ class FinetuneSettings(_Section):
     """Grounded targets quote at most this many sentences."""
 
 
+class MergeSettings(_Section):
+    """Folding an adapter into its base model."""
+
+    serve: Literal["auto", "bfloat16", "float16", "float32", "nf4"] = "auto"
+    """Precision that the merged model will be served in; ``auto`` is the fastest of this machine. ``nf4`` writes full weights
+    and checks them as they are after quantisation."""
+    weights: Literal["trained", "original", "dequantised"] = "trained"
+    """What it is merged into: the ``original`` weights, those ``dequantised`` from 4 bits, or whichever the adapter was
+    ``trained`` on."""
+    rows: int = Field(64, ge=1)
+    """Validation examples on which merged and unmerged are compared."""
+    max_loss_difference: float = Field(0.01, ge=0)
+    """Nats per token that the losses may differ by."""
+    min_agreement: float = Field(0.97, ge=0, le=1)
+    """Share of positions at which both must choose the same token."""
+
+
 class QuestionForms(_Section):
     """How training questions are varied: shares of the forms; what is left of 1 keeps the corpus' own question."""
 
@@ -341,6 +358,7 @@ class Settings(_Section):
     generator: GeneratorSettings = GeneratorSettings()
     rag: RagSettings = RagSettings()
     finetune: FinetuneSettings = FinetuneSettings()
+    merge: MergeSettings = MergeSettings()
     retriever: RetrieverSettings = RetrieverSettings()
     reranker: RerankerSettings = RerankerSettings()
     eval: EvalSettings = EvalSettings()

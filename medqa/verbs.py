@@ -165,11 +165,11 @@ def finetune_generator(args: argparse.Namespace) -> int:
 
 
 def finetune_merge(args: argparse.Namespace) -> int:
-    """``medqa finetune merge``."""
-    _settings(args)
-    from finetune.command import merge
+    """``medqa finetune merge``: exit 1 when the merged model is not the same one."""
+    settings = _settings(args)
+    from finetune.merge_command import merge
 
-    _show(args, merge(args.adapter, args.out))
+    _show(args, merge(settings, args.adapter, args.out))
     return 0
 
 

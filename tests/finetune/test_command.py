@@ -6,12 +6,11 @@ import pytest
 import torch
 
 from finetune import command
-from finetune.command import merge, train_generator
+from finetune.command import train_generator
 from finetune.jsonl import read_examples
-from finetune.merge import compare, gate
 from ingest.corpus import write_pairs
 from medqa.adapter import check_adapter
-from medqa.errors import GateFailed, MedqaError
+from medqa.errors import MedqaError
 from medqa.paths import PROJECT
 from medqa.settings import load_settings
 from rag.prompt import messages_for, render
@@ -184,36 +183,6 @@ def test_an_adapter_of_another_base_is_refused(make_settings, tmp_path, base):
     check_adapter(tmp_path / "adapter", base)
     with pytest.raises(MedqaError, match="wanted an adapter of other"):
         check_adapter(tmp_path / "adapter", "other")
-
-
-def test_merge_equals_base_plus_adapter(make_settings, tmp_path, base, monkeypatch):
-    train_generator(make_settings(), None)
-    monkeypatch.setattr("finetune.merge.resolve_model", lambda name, offline: base)
-    monkeypatch.setattr("finetune.merge.pick_dtype", lambda device: "float32")
-    made = merge(tmp_path / "adapter", tmp_path / "merged")
-    assert made["loss_difference"] < 1e-4 and made["greedy_agreement"] == 1.0
-
-    from peft import PeftModel
-    from transformers import AutoModelForCausalLM
-
-    ids = torch.tensor([[1, 40, 41, 42, 4]])
-    with torch.no_grad():
-        merged = AutoModelForCausalLM.from_pretrained(tmp_path / "merged")(ids).logits
-        plain = AutoModelForCausalLM.from_pretrained(base)
-        adapted = PeftModel.from_pretrained(plain, str(tmp_path / "adapter")).eval()(ids).logits
-    torch.testing.assert_close(merged, adapted, atol=1e-4, rtol=1e-3)
-
-
-def test_merge_gate():
-    assert compare([(1.0, [1, 2]), (2.0, [3, 4])], [(1.5, [1, 2]), (2.0, [3, 9])]) == {
-        "loss_difference": 0.5,
-        "greedy_agreement": 0.75,
-    }
-    gate({"loss_difference": 0.02, "greedy_agreement": 0.9})
-    with pytest.raises(GateFailed):
-        gate({"loss_difference": 0.021, "greedy_agreement": 1.0})
-    with pytest.raises(GateFailed):
-        gate({"loss_difference": 0.0, "greedy_agreement": 0.89})
 
 
 @pytest.mark.parametrize("name", ["nano-cpu", "phi3-mini-qlora"])
