@@ -1,6 +1,5 @@
 """``medqa finetune generator``: settings become plain arguments here, and nowhere below."""
 
-import sys
 from collections import Counter
 from collections.abc import Sequence
 from pathlib import Path
@@ -15,6 +14,7 @@ from finetune.model import (
     choose_compute,
     load_base,
     refuse_4bit_on_cpu,
+    refuse_sharding,
 )
 from finetune.result import save_result
 from finetune.train import TrainOutcome, TrainPlan, train
@@ -25,6 +25,7 @@ from medqa.errors import MedqaError
 from medqa.files import sha256_file, staged_folder
 from medqa.manifest import is_current, read_manifest, recipe_key
 from medqa.paths import locate
+from medqa.processes import from_main, join, say, world_size
 from medqa.settings import FinetuneSettings, Settings
 
 if TYPE_CHECKING:
@@ -56,30 +57,34 @@ def train_generator(
     out = Path(fs.out)
     compute = choose_compute(gs.device)
     refuse_4bit_on_cpu(gs.quantize, compute)
-    folder = resolve_model(gs.model, settings.offline)
+    refuse_sharding(fs.sharding, compute)
+    join(compute.device)
+    folder = from_main(lambda: resolve_model(gs.model, settings.offline))
     base = {"name": portable_name(gs.model), "fingerprint": base_fingerprint(folder)}
     corpus = load_corpus(settings)
-    inputs = _inputs(settings, corpus, base["fingerprint"])
-    recipe = _recipe(settings, limit)
+    inputs = recipe_inputs(settings, corpus, base["fingerprint"])
+    recipe = train_recipe(settings, limit)
     key = recipe_key(KIND, inputs, recipe)
     if is_current(out, KIND, key):
         return {"adapter": str(out), "reused": True, **_summary(read_manifest(out, KIND, MAKE))}
 
-    train_examples, eval_examples = load_examples(settings, corpus, limit)
+    train_examples, eval_examples = from_main(lambda: load_examples(settings, corpus, limit))
     tokenizer = load_tokenizer(folder)
     rows = encode_all(tokenizer, train_examples, fs.max_length)
     eval_rows = encode_all(tokenizer, eval_examples, fs.max_length)
-    _say(_describe(train_examples, rows, eval_rows))
-    _say(f"one example as the loss sees it:\n{describe_example(tokenizer, rows.rows[0])}\n")
-    _say(f"training on {compute.device} in {compute.dtype}: {compute.why}")
+    say(_describe(train_examples, rows, eval_rows))
+    say(f"one example as the loss sees it:\n{describe_example(tokenizer, rows.rows[0])}\n")
+    say(f"training on {compute.device} in {compute.dtype}: {compute.why}")
 
     _seed(settings.seed)
-    model, modules = add_lora(load_base(folder, gs.quantize, compute), fs.targets, fs.r, fs.alpha, fs.dropout)
+    model, modules = add_lora(
+        load_base(folder, gs.quantize, compute, fs.sharding), fs.targets, fs.r, fs.alpha, fs.dropout
+    )
     trainable, parameters = trainable_parameters(model)
-    _say(f"LoRA on {modules} modules: {trainable:,} of {parameters:,} parameters train")
+    say(f"LoRA on {modules} modules: {trainable:,} of {parameters:,} parameters train")
     pad_id = tokenizer.pad_token_id if tokenizer.pad_token_id is not None else tokenizer.eos_token_id
     checkpoints = checkpoint_folder(out, key)
-    outcome = train(model, rows.rows, eval_rows.rows, pad_id, _plan(fs, settings.seed), compute, checkpoints, key)
+    outcome = train(model, rows.rows, eval_rows.rows, pad_id, train_plan(fs, settings.seed), compute, checkpoints, key)
     if outcome.interrupted:
         return _interrupted(outcome, checkpoints, config)
 
@@ -89,10 +94,20 @@ def train_generator(
         "modules": modules,
         "compute": f"{compute.device}, {compute.dtype}",
     }
-    with staged_folder(out) as stage:
-        manifest = save_result(stage, model, tokenizer, base, outcome, inputs, recipe, facts)
-    remove_checkpoints(out)
-    return {"adapter": str(out), "reused": False, **_summary(manifest)}
+    if fs.sharding == "fsdp":
+        from finetune.sharded import gather_adapter
+
+        weights = gather_adapter(model)
+    else:
+        weights = None
+
+    def finish() -> dict[str, Any]:
+        with staged_folder(out) as stage:
+            manifest = save_result(stage, model, tokenizer, base, outcome, inputs, recipe, facts, weights)
+        remove_checkpoints(out)
+        return manifest
+
+    return {"adapter": str(out), "reused": False, **_summary(from_main(finish))}
 
 
 def _export(settings: Settings, limit: int | None, export: Path) -> dict[str, Any]:
@@ -105,12 +120,13 @@ def load_corpus(settings: Settings) -> Corpus | None:
     """The corpus; None where ready-made examples travelled without it."""
     path = locate(settings.corpus)
     if settings.finetune.examples is not None and not path.exists():
-        _say(f"no corpus at {path}: the examples cannot be checked for held-out pairs here")
+        say(f"no corpus at {path}: the examples cannot be checked for held-out pairs here")
         return None
     return read_corpus(path)
 
 
-def _inputs(settings: Settings, corpus: Corpus | None, base: str) -> dict[str, str]:
+def recipe_inputs(settings: Settings, corpus: Corpus | None, base: str) -> dict[str, str]:
+    """Name -> hash of what a run reads: base model, and the corpus or ready-made examples."""
     inputs = {"base": base}
     if settings.finetune.examples is not None:
         path = locate(settings.finetune.examples)
@@ -121,10 +137,12 @@ def _inputs(settings: Settings, corpus: Corpus | None, base: str) -> dict[str, s
     return {**inputs, "corpus": corpus.fingerprint}
 
 
-def _recipe(settings: Settings, limit: int | None) -> dict[str, Any]:
+def train_recipe(settings: Settings, limit: int | None) -> dict[str, Any]:
     """The settings that decide the adapter's content; where it goes and what it is tracked with do not."""
     recipe: dict[str, Any] = settings.finetune.model_dump(mode="json", exclude={"out", "examples", "report_to"})
     recipe |= {"seed": settings.seed, "limit": limit, "quantize": settings.generator.quantize}
+    if world_size() > 1:  # each reads a batch of its own: together they make larger steps
+        recipe["processes"] = world_size()
     if settings.finetune.examples is None:
         recipe |= {f"passages.{k}": v for k, v in settings.passages.model_dump(mode="json").items()}
         recipe["retrieval.encoder"] = settings.retrieval.encoder
@@ -176,7 +194,8 @@ def _ready_made(
     return train_examples, eval_examples
 
 
-def _plan(fs: FinetuneSettings, seed: int) -> TrainPlan:
+def train_plan(fs: FinetuneSettings, seed: int) -> TrainPlan:
+    """The settings of the training run as plain values."""
     return TrainPlan(
         learning_rate=fs.learning_rate,
         epochs=fs.epochs,
@@ -190,6 +209,7 @@ def _plan(fs: FinetuneSettings, seed: int) -> TrainPlan:
         sampling=fs.sampling,
         report_to=fs.report_to,
         seed=seed,
+        sharding=fs.sharding,
     )
 
 
@@ -221,7 +241,7 @@ def _summary(manifest: dict[str, Any]) -> dict[str, Any]:
 
 def _interrupted(outcome: TrainOutcome, checkpoints: Path, config: Path | None) -> dict[str, Any]:
     command = "medqa finetune generator" + (f" --config {config}" if config else "")
-    _say(f"stopped at step {outcome.step} of {outcome.max_steps}, saved in {checkpoints}; go on with: {command}")
+    say(f"stopped at step {outcome.step} of {outcome.max_steps}, saved in {checkpoints}; go on with: {command}")
     return {"interrupted": True, "step": outcome.step, "checkpoints": str(checkpoints), "resume": command}
 
 
@@ -229,7 +249,3 @@ def _seed(seed: int) -> None:
     from transformers import set_seed
 
     set_seed(seed)
-
-
-def _say(text: str) -> None:
-    print(text, file=sys.stderr, flush=True)

@@ -3,7 +3,6 @@
 import dataclasses
 import importlib.util
 import signal
-import sys
 import threading
 from collections.abc import Iterator, Sequence
 from contextlib import contextmanager
@@ -13,10 +12,11 @@ from typing import Any, Literal
 
 from finetune.checkpoints import find_resume
 from finetune.collate import Collator, Rows
-from finetune.masking import Encoded
+from finetune.masking import IGNORE, Encoded
 from finetune.model import Compute
 from finetune.sampling import Strategy
 from medqa.errors import MedqaError
+from medqa.processes import from_main, say, world_size
 
 KEPT_CHECKPOINTS = 2
 """The newest, to resume from, and the best so far."""
@@ -38,6 +38,7 @@ class TrainPlan:
     sampling: Strategy
     report_to: Literal["none", "tensorboard"]
     seed: int
+    sharding: Literal["none", "fsdp"] = "none"
 
 
 @dataclass(frozen=True, slots=True)
@@ -70,6 +71,7 @@ def train(
     compute: Compute,
     checkpoints: Path,
     key: str,
+    callbacks: Sequence[Any] = (),
 ) -> TrainOutcome:
     """Train ``model`` (a PEFT model) on ``rows``; go on from the newest whole checkpoint of ``key`` if there is one.
 
@@ -90,21 +92,24 @@ def train(
 
     from finetune.trainer import OrderedTrainer, Progress, Seal, Stop
 
-    resume = find_resume(checkpoints, key)
+    kind: type[OrderedTrainer] = OrderedTrainer
+    if plan.sharding == "fsdp":
+        from finetune.sharded import ShardedTrainer as kind
+    resume = from_main(lambda: find_resume(checkpoints, key))
     for name in resume.damaged:
-        _say(f"{name} is damaged; going on from {resume.checkpoint.name if resume.checkpoint else 'the beginning'}")
+        say(f"{name} is damaged; going on from {resume.checkpoint.name if resume.checkpoint else 'the beginning'}")
     if resume.checkpoint:
-        _say(f"resuming from {resume.checkpoint}")
+        say(f"resuming from {resume.checkpoint}")
     progress = Progress()
     with _stop_requests() as received:
         stop = Stop(received)
-        trainer = OrderedTrainer(
+        trainer = kind(
             model=model,
-            args=_arguments(plan, compute, checkpoints, fresh=resume.checkpoint is None),
+            args=_arguments(plan, compute, checkpoints, resume.checkpoint is None, model),
             data_collator=Collator(pad_id),
-            train_dataset=Rows(rows),
+            train_dataset=Rows([*rows, *blank_rows(len(rows), plan.batch_size * world_size(), pad_id)]),
             eval_dataset=Rows(sorted(eval_rows, key=lambda r: len(r.input_ids))),  # least padding
-            callbacks=[stop, Seal(key), progress],
+            callbacks=[stop, Seal(key), progress, *callbacks],
             strategy=plan.sampling,
         )
         for theirs in (PrinterCallback, ProgressCallback):  # both print to stdout, which belongs to --json
@@ -113,8 +118,26 @@ def train(
     return _outcome(trainer, stop.stopped, progress.seconds, resume.checkpoint)
 
 
-def _arguments(plan: TrainPlan, compute: Compute, checkpoints: Path, fresh: bool) -> Any:
+def blank_rows(count: int, turn: int, pad_id: int) -> list[Encoded]:
+    """Rows without loss that fill up ``count`` to a multiple of ``turn``, the rows that all processes read at once.
+
+    Without them the last turn would be filled with rows of the first. One process needs none.
+    """
+    return [Encoded([pad_id], [IGNORE])] * (-count % turn) if world_size() > 1 else []
+
+
+def _arguments(plan: TrainPlan, compute: Compute, checkpoints: Path, fresh: bool, model: Any) -> Any:
     from transformers import TrainingArguments
+
+    several: dict[str, Any] = {}
+    if plan.sharding == "fsdp":
+        from finetune.sharded import decoder_layer, sharding_arguments
+
+        several = sharding_arguments(decoder_layer(model))
+    elif world_size() > 1:
+        several = {"ddp_find_unused_parameters": False}
+    if world_size() > 1 and compute.device == "cpu":
+        several["ddp_backend"] = "gloo"
 
     # transformers 5.17 knows only the old name, 5.23 warns of it.
     names = {f.name for f in dataclasses.fields(TrainingArguments)}
@@ -157,6 +180,7 @@ def _arguments(plan: TrainPlan, compute: Compute, checkpoints: Path, fresh: bool
         seed=plan.seed,
         data_seed=plan.seed,
         **checkpointing,
+        **several,
     )
 
 
@@ -190,7 +214,7 @@ def _stop_requests() -> Iterator[list[str]]:
         if received:
             raise KeyboardInterrupt
         received.append(signal.Signals(number).name)
-        _say(f"{received[0]}: saving after this step; once more stops at once")
+        say(f"{received[0]}: saving after this step; once more stops at once")
 
     if threading.current_thread() is not threading.main_thread():  # only the main thread may set handlers
         yield received
@@ -201,7 +225,3 @@ def _stop_requests() -> Iterator[list[str]]:
     finally:
         for number, handler in previous.items():
             signal.signal(number, handler)
-
-
-def _say(text: str) -> None:
-    print(text, file=sys.stderr, flush=True)

@@ -13,14 +13,21 @@ from tqdm import tqdm
 from transformers import Trainer, TrainerCallback, TrainingArguments
 
 from finetune.checkpoints import seal_checkpoint
+from finetune.masking import IGNORE
 from finetune.sampling import Strategy, epoch_order
+from medqa.processes import any_of, is_main, wait, world_size
 
 
 class EpochSampler(Sampler[int]):
-    """``epoch_order`` as a torch sampler; the trainer sets the epoch, also of a resumed run."""
+    """``epoch_order`` as a torch sampler; the trainer sets the epoch, also of a resumed run.
 
-    def __init__(self, lengths: list[int], batch: int, seed: int, strategy: Strategy) -> None:
+    Several processes take turns, batch by batch. The last ``blanks`` rows, which have no loss, come last: they fill the
+    turns that would be left empty, so that no row is seen twice.
+    """
+
+    def __init__(self, lengths: list[int], batch: int, seed: int, strategy: Strategy, blanks: int = 0) -> None:
         self._lengths, self._batch, self._seed, self._strategy = lengths, batch, seed, strategy
+        self._blanks = blanks
         self._epoch = 0
 
     def set_epoch(self, epoch: int) -> None:
@@ -31,7 +38,9 @@ class EpochSampler(Sampler[int]):
         return len(self._lengths)
 
     def __iter__(self) -> Any:
-        return iter(epoch_order(self._lengths, self._batch, self._seed, self._epoch, self._strategy))
+        real = len(self._lengths) - self._blanks
+        order = epoch_order(self._lengths[:real], self._batch, self._seed, self._epoch, self._strategy)
+        return iter([*order, *range(real, len(self._lengths))])
 
 
 class OrderedTrainer(Trainer):
@@ -43,8 +52,9 @@ class OrderedTrainer(Trainer):
 
     def _get_train_sampler(self, train_dataset: Any = None) -> Sampler[int]:
         data: Any = train_dataset or self.train_dataset
-        batch = self.args.train_batch_size * self.args.gradient_accumulation_steps
-        return EpochSampler([len(r.input_ids) for r in data.rows], batch, self.args.seed, self._strategy)
+        batch = self.args.train_batch_size * self.args.gradient_accumulation_steps * world_size()
+        blanks = sum(all(label == IGNORE for label in r.labels) for r in data.rows)
+        return EpochSampler([len(r.input_ids) for r in data.rows], batch, self.args.seed, self._strategy, blanks)
 
 
 class Stop(TrainerCallback):
@@ -58,7 +68,7 @@ class Stop(TrainerCallback):
         """After every optimiser step."""
         if state.global_step >= state.max_steps:
             control.should_evaluate = True  # the last weights must have a chance to be the best ones
-        elif self.received:
+        elif any_of(bool(self.received)):  # a signal reaches several processes during different steps
             self.stopped = control.should_save = control.should_training_stop = True
 
 
@@ -70,7 +80,9 @@ class Seal(TrainerCallback):
 
     def on_save(self, args: TrainingArguments, state: Any, control: Any, **_: Any) -> None:
         """When a checkpoint has been written."""
-        seal_checkpoint(Path(str(args.output_dir)) / f"checkpoint-{state.global_step}", self._key)
+        wait()  # each process writes its own random state
+        if is_main():
+            seal_checkpoint(Path(str(args.output_dir)) / f"checkpoint-{state.global_step}", self._key)
 
 
 class Progress(TrainerCallback):
@@ -85,7 +97,13 @@ class Progress(TrainerCallback):
 
     def on_train_begin(self, args: TrainingArguments, state: Any, control: Any, **_: Any) -> None:
         """Before the first step."""
-        self._bar = tqdm(total=state.max_steps, initial=state.global_step, desc="fine-tune", unit="step", disable=None)
+        self._bar = tqdm(
+            total=state.max_steps,
+            initial=state.global_step,
+            desc="fine-tune",
+            unit="step",
+            disable=None if is_main() else True,
+        )
 
     def on_step_begin(self, args: TrainingArguments, state: Any, control: Any, **_: Any) -> None:
         """Before every optimiser step."""
@@ -100,7 +118,7 @@ class Progress(TrainerCallback):
         """When the trainer has figures."""
         logs: dict[str, float] = others["logs"]
         self._loss = logs.get("loss", self._loss)
-        if "eval_loss" in logs:
+        if "eval_loss" in logs and is_main():
             loss = "" if self._loss is None else f"loss {self._loss:.3f}, "
             line = f"step {state.global_step}/{state.max_steps}: {loss}validation loss {logs['eval_loss']:.3f}"
             tqdm.write(line, file=sys.stderr)

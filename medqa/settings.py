@@ -201,6 +201,8 @@ class FinetuneSettings(_Section):
     """Trainer's optimiser name; ``paged_adamw_8bit`` on a GPU."""
     sampling: Literal["random", "length"] = "length"
     """Order of training rows; ``length`` puts rows of similar length into one batch: less padding."""
+    sharding: Literal["none", "fsdp"] = "none"
+    """Several GPUs (torchrun): ``none`` keeps the whole base model on each, ``fsdp`` spreads it over them."""
     report_to: Literal["none", "tensorboard"] = "none"
     """Tracker; tensorboard writes its files beside the checkpoints."""
     closed_book: float = Field(0.2, ge=0)
@@ -211,6 +213,37 @@ class FinetuneSettings(_Section):
     """Share with distractors only, answered by the refusal."""
     max_answer_sentences: int = Field(6, ge=1)
     """Grounded targets quote at most this many sentences."""
+
+
+class SearchSettings(_Section):
+    """Search for the generator's LoRA settings; whatever is not searched comes from ``finetune``."""
+
+    out: str = "runs/search"
+    """Folder of the search: its memory (``study.db``), table and plots. The same command goes on where it stopped."""
+    trials: int = Field(20, ge=1)
+    """Settings tried; the recipe's own come first. May be raised later."""
+    supervised_tokens: int = Field(200_000, ge=1)
+    """Tokens with loss that every trial trains on, the same rows for all."""
+    evaluations: int = Field(5, ge=1)
+    """Evaluations per trial; at each a hopeless one is given up."""
+    r: tuple[int, ...] = (8, 16, 32)
+    alpha: tuple[int, ...] = (16, 32, 64)
+    dropout: tuple[float, ...] = (0.0, 0.05, 0.1)
+    targets: tuple[tuple[str, ...], ...] = (
+        ("qkv_proj", "o_proj"),
+        ("gate_up_proj", "down_proj"),
+        ("qkv_proj", "o_proj", "gate_up_proj", "down_proj"),
+    )
+    """Sets of modules: attention, MLP, both."""
+    learning_rate: tuple[float, float] = (5e-5, 1e-3)
+    """Lowest and highest, drawn on a logarithmic scale."""
+    pruner: Literal["median", "hyperband", "none"] = "median"
+    finalists: int = Field(3, ge=0)
+    """Best trials that are run again with other seeds."""
+    seeds: int = Field(3, ge=2)
+    """Runs of each finalist, the first one included."""
+    bootstrap: int = Field(2000, ge=100)
+    """Resamples of the validation rows behind every interval."""
 
 
 class MergeSettings(_Section):
@@ -359,6 +392,7 @@ class Settings(_Section):
     rag: RagSettings = RagSettings()
     finetune: FinetuneSettings = FinetuneSettings()
     merge: MergeSettings = MergeSettings()
+    search: SearchSettings = SearchSettings()
     retriever: RetrieverSettings = RetrieverSettings()
     reranker: RerankerSettings = RerankerSettings()
     eval: EvalSettings = EvalSettings()
