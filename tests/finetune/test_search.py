@@ -109,7 +109,9 @@ def by_trainer(seen):
     return groups.values()
 
 
-def test_an_interrupted_search_goes_on_and_finds_what_the_unbroken_one_finds(make_settings, tmp_path, monkeypatch, capsys):
+def test_an_interrupted_search_goes_on_and_finds_what_the_unbroken_one_finds(
+    make_settings, tmp_path, monkeypatch, capsys
+):
     small = ("search.trials=3", "search.finalists=1")
     search(make_settings(f"search.out={tmp_path / 'unbroken'}", *small), None)
     for _ in range(2):  # in the first trial, then in the one after it
