@@ -128,8 +128,10 @@ def test_a_4_bit_base_spread_over_two_processes_trains_the_same(tmp_path, tiny, 
     quantize = {"generator.quantize": "nf4"}
     train_generator(load_settings(None, overrides(tiny, examples, one, batch=4, **quantize)), None)
     values = [*overrides(tiny, examples, two, batch=2, **quantize), "finetune.sharding=fsdp"]
+    code, out, err = two_processes(log, values, "--shard", "--stop", "3")
+    assert code == 0 and json.loads(out)["step"] == 3, err
     code, _, err = two_processes(log, values, "--shard")
-    assert code == 0, err
+    assert code == 0 and "resuming from" in err, err
     assert {r["type"] for lines in records(log) for r in lines} == {"DistributedType.FSDP"}
     assert losses(two) == pytest.approx(losses(one), abs=2e-3)
     same_adapters(two, one)
