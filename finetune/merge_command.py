@@ -1,6 +1,5 @@
 """``medqa finetune merge``: settings become plain arguments here, and nowhere below."""
 
-import sys
 from collections.abc import Sequence
 from pathlib import Path
 from typing import Any
@@ -17,6 +16,7 @@ from medqa.files import sha256_file, staged_folder
 from medqa.hardware import pick_device, pick_dtype
 from medqa.manifest import write_manifest
 from medqa.paths import locate
+from medqa.processes import refuse_several, say
 from medqa.settings import Settings
 
 KIND = "merged model"
@@ -35,6 +35,7 @@ def merge(settings: Settings, adapter: Path, out: Path) -> dict[str, Any]:
         GateFailed: the merged model differs beyond ``merge.max_loss_difference`` or ``merge.min_agreement``; nothing is
             written.
     """
+    refuse_several("medqa finetune merge")
     ms = settings.merge
     adapter = locate(adapter)
     facts = read_adapter(adapter)
@@ -46,7 +47,7 @@ def merge(settings: Settings, adapter: Path, out: Path) -> dict[str, Any]:
     reference_form = Form(served.dtype, "nf4" if "nf4" in (facts.quantize, served.quantize) else "none", served.device)
     dequantised = facts.quantize == "nf4" if ms.weights == "trained" else ms.weights == "dequantised"
     rows = validation_rows(settings, tokenizer, ms.rows)
-    _say(f"comparing on {len(rows)} validation rows; reference: {facts.base} in {reference_form} plus the adapter")
+    say(f"comparing on {len(rows)} validation rows; reference: {facts.base} in {reference_form} plus the adapter")
 
     reference = _score_adapted(folder, adapter, reference_form, rows)
     merged = merge_weights(folder, adapter, served, dequantised)
@@ -104,7 +105,3 @@ def _remedy(weights: str, facts: AdapterFacts) -> str:
 
 def _summary(out: Path, recipe: dict[str, Any], parity: Parity) -> dict[str, Any]:
     return {"model": str(out), **recipe, **parity.as_dict()}
-
-
-def _say(text: str) -> None:
-    print(text, file=sys.stderr, flush=True)

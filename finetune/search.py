@@ -8,6 +8,7 @@ from pathlib import Path
 from typing import Any
 
 from finetune.command import load_corpus, load_examples, recipe_inputs, train_plan, train_recipe
+from finetune.lora import find_targets
 from finetune.masking import encode_all
 from finetune.model import choose_compute, load_base, refuse_4bit_on_cpu
 from finetune.search_plots import save_plots
@@ -19,6 +20,7 @@ from finetune.search_trial import Bench, make_budget, run_trial
 from medqa.base_model import base_fingerprint, load_tokenizer, portable_name, resolve_model
 from medqa.files import write_atomically, write_json
 from medqa.manifest import recipe_key, write_manifest
+from medqa.processes import refuse_several, say
 from medqa.settings import FinetuneSettings, SearchSettings, Settings
 
 KIND = "search"
@@ -38,6 +40,7 @@ def search(settings: Settings, config: Path | None, limit: int | None = None) ->
     Raises:
         MedqaError: no Optuna, no base model, nothing to train on, or a folder that holds another search.
     """
+    refuse_several("medqa finetune search")
     ss, fs = settings.search, settings.finetune
     out = Path(ss.out)
     compute = choose_compute(settings.generator.device)
@@ -63,10 +66,15 @@ def search(settings: Settings, config: Path | None, limit: int | None = None) ->
         compute=compute,
         folder=out / "checkpoints",
     )
-    _say(
+    say(
         f"every trial: {len(budget.rows)} rows, {budget.supervised:,} supervised tokens; {len(eval_rows)} validation rows"
     )
     own = Choice(fs.r, fs.alpha, fs.dropout, fs.targets, fs.learning_rate)
+    if len(study.finished()) < ss.trials:
+        model = bench.load_base()
+        for targets in space.targets:  # now, not in the middle of the night
+            find_targets(model, targets)
+        del model
     done = _trials(study, bench, own if space.holds(own) else None, ss.trials, settings.seed)
     if not done or not _repeat(study, bench, ss, settings.seed):
         return _interrupted(study, config), None
@@ -146,7 +154,7 @@ def _repeat(study: Study, bench: Bench, ss: SearchSettings, seed: int) -> bool:
                 return False
             loss = sum(s.loss for s in scores) / sum(s.tokens for s in scores)
             study.add_repeat(record.number, other, loss)
-            _say(f"trial {record.number} with seed {other}: {loss:.4f}")
+            say(f"trial {record.number} with seed {other}: {loss:.4f}")
     return True
 
 
@@ -181,9 +189,5 @@ def _states(records: list[TrialRecord]) -> dict[str, int]:
 def _interrupted(study: Study, config: Path | None) -> dict[str, Any]:
     command = "medqa finetune search" + (f" --config {config}" if config else "")
     finished = len(study.finished())
-    _say(f"stopped after {finished} trials; the running one is saved; go on with: {command}")
+    say(f"stopped after {finished} trials; the running one is saved; go on with: {command}")
     return {"interrupted": True, "finished": finished, "resume": command}
-
-
-def _say(text: str) -> None:
-    print(text, file=sys.stderr, flush=True)

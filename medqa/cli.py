@@ -13,6 +13,7 @@ from typing import NoReturn
 
 from medqa import __version__
 from medqa.errors import MedqaError
+from medqa.processes import is_main, rank
 from medqa.records import VARIANTS
 
 
@@ -55,7 +56,8 @@ def main(argv: Sequence[str] | None = None) -> int:
 def _fail(message: str, code: int, debug: bool) -> int:
     if debug:
         traceback.print_exc()
-    print(f"medqa: {' '.join(message.split())}", file=sys.stderr)
+    who = "medqa" if is_main() else f"medqa, process {rank()}"
+    print(f"{who}: {' '.join(message.split())}", file=sys.stderr)
     return code
 
 

@@ -43,6 +43,16 @@ def say(text: str) -> None:
         print(text, file=sys.stderr, flush=True)
 
 
+def refuse_several(verb: str) -> None:
+    """For verbs that one process does.
+
+    Raises:
+        MedqaError: started by torchrun with more than one.
+    """
+    if world_size() > 1:
+        raise MedqaError(f"wanted one process for {verb}, found {world_size()}; start it without torchrun")
+
+
 def join(device: str) -> None:
     """Find the other processes and, on ``cuda``, take this one's GPU; nothing with one process or when called again.
 
