@@ -59,8 +59,8 @@ def train_generator(
     folder = resolve_model(gs.model, settings.offline)
     base = {"name": portable_name(gs.model), "fingerprint": base_fingerprint(folder)}
     corpus = load_corpus(settings)
-    inputs = _inputs(settings, corpus, base["fingerprint"])
-    recipe = _recipe(settings, limit)
+    inputs = recipe_inputs(settings, corpus, base["fingerprint"])
+    recipe = train_recipe(settings, limit)
     key = recipe_key(KIND, inputs, recipe)
     if is_current(out, KIND, key):
         return {"adapter": str(out), "reused": True, **_summary(read_manifest(out, KIND, MAKE))}
@@ -79,7 +79,7 @@ def train_generator(
     _say(f"LoRA on {modules} modules: {trainable:,} of {parameters:,} parameters train")
     pad_id = tokenizer.pad_token_id if tokenizer.pad_token_id is not None else tokenizer.eos_token_id
     checkpoints = checkpoint_folder(out, key)
-    outcome = train(model, rows.rows, eval_rows.rows, pad_id, _plan(fs, settings.seed), compute, checkpoints, key)
+    outcome = train(model, rows.rows, eval_rows.rows, pad_id, train_plan(fs, settings.seed), compute, checkpoints, key)
     if outcome.interrupted:
         return _interrupted(outcome, checkpoints, config)
 
@@ -110,7 +110,7 @@ def load_corpus(settings: Settings) -> Corpus | None:
     return read_corpus(path)
 
 
-def _inputs(settings: Settings, corpus: Corpus | None, base: str) -> dict[str, str]:
+def recipe_inputs(settings: Settings, corpus: Corpus | None, base: str) -> dict[str, str]:
     inputs = {"base": base}
     if settings.finetune.examples is not None:
         path = locate(settings.finetune.examples)
@@ -121,7 +121,7 @@ def _inputs(settings: Settings, corpus: Corpus | None, base: str) -> dict[str, s
     return {**inputs, "corpus": corpus.fingerprint}
 
 
-def _recipe(settings: Settings, limit: int | None) -> dict[str, Any]:
+def train_recipe(settings: Settings, limit: int | None) -> dict[str, Any]:
     """The settings that decide the adapter's content; where it goes and what it is tracked with do not."""
     recipe: dict[str, Any] = settings.finetune.model_dump(mode="json", exclude={"out", "examples", "report_to"})
     recipe |= {"seed": settings.seed, "limit": limit, "quantize": settings.generator.quantize}
@@ -176,7 +176,7 @@ def _ready_made(
     return train_examples, eval_examples
 
 
-def _plan(fs: FinetuneSettings, seed: int) -> TrainPlan:
+def train_plan(fs: FinetuneSettings, seed: int) -> TrainPlan:
     return TrainPlan(
         learning_rate=fs.learning_rate,
         epochs=fs.epochs,
