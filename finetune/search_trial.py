@@ -8,6 +8,7 @@ from dataclasses import dataclass, replace
 from pathlib import Path
 from typing import Any
 
+from finetune.attention import plain_attention
 from finetune.lora import add_lora
 from finetune.masking import IGNORE, Encoded
 from finetune.model import Compute
@@ -83,8 +84,10 @@ def run_trial(bench: Bench, choice: Choice, seed: int, callbacks: Sequence[Any])
     outcome = train(
         model, bench.budget.rows, bench.eval_rows, bench.pad_id, plan, bench.compute, checkpoints, key, callbacks
     )
-    scores = None if outcome.interrupted else score_rows(model, bench.eval_rows, "validation rows")
-    if scores is not None:
+    scores = None
+    if not outcome.interrupted:
+        with plain_attention(model):
+            scores = score_rows(model, bench.eval_rows, "validation rows")
         shutil.rmtree(checkpoints, ignore_errors=True)
     del model
     gc.collect()  # the trainer and its model refer to each other

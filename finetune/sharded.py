@@ -10,6 +10,7 @@ Imported only where training begins.
 from pathlib import Path
 from typing import Any
 
+from finetune.layers import decoder_layers
 from finetune.trainer import OrderedTrainer
 from medqa.errors import MedqaError
 
@@ -69,7 +70,7 @@ def sharding_arguments(layer: str) -> dict[str, Any]:
 
 def decoder_layer(model: Any) -> str:
     """Class name of the model's decoder layers."""
-    return type(model.get_base_model().model.layers[0]).__name__
+    return type(decoder_layers(model)[0]).__name__
 
 
 def _whole(tensor: Any) -> Any:

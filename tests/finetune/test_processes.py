@@ -14,7 +14,6 @@ from safetensors.torch import load_file
 from finetune.command import train_generator
 from finetune.jsonl import write_examples
 from finetune.train import blank_rows
-from finetune.trainer import EpochSampler
 from medqa.errors import MedqaError
 from medqa.paths import PROJECT
 from medqa.processes import any_of, from_main, is_main, join, rank, world_size
@@ -147,8 +146,6 @@ def test_blanks_fill_the_last_turn_and_come_last(monkeypatch):
     blanks = blank_rows(18, 4, 0)
     assert len(blanks) == 2 and all(label == -100 for row in blanks for label in row.labels)
     assert blank_rows(16, 4, 0) == []
-    plain = list(EpochSampler([5] * 18, 4, 7, "random"))
-    assert list(EpochSampler([5] * 18 + [1, 1], 4, 7, "random", blanks=2)) == [*plain, 18, 19]
 
 
 def test_alone_there_is_nothing_to_agree_on():
