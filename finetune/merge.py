@@ -86,7 +86,7 @@ def merge_weights(folder: Path, adapter: Path, form: Form, dequantised: bool) ->
     Args:
         folder: the base model.
         adapter: a PEFT folder with LoRA matrices.
-        form: its dtype is the result's; its device does the work, and must hold the model in fp32.
+        form: its dtype is the result's; its device does the work, and must hold the model in that type.
         dequantised: take each linear weight through NF4 and back first.
 
     Raises:
@@ -94,20 +94,16 @@ def merge_weights(folder: Path, adapter: Path, form: Form, dequantised: bool) ->
     """
     import torch
 
-    model = load_form(folder, Form("float32", "none", form.device))
+    model = load_form(folder, Form(form.dtype, "none", form.device))
     if dequantised:
         _take_through_nf4(model, folder, form)
     if model.config.tie_word_embeddings and _adapts_the_head(model, adapter):
         head = model.get_output_embeddings()  # alone: a change of the head must not reach the input embeddings
         head.weight = torch.nn.Parameter(head.weight.detach().clone(), requires_grad=False)
         model.config.tie_word_embeddings = False
-    try:
-        merged = load_adapted(model, adapter).merge_and_unload(safe_merge=True)
-    except ValueError as error:  # peft found NaN
-        raise MedqaError(
-            f"wanted finite numbers in the adapter {adapter}, found others ({short_reason(error)}); fine-tune it again"
-        ) from error
-    return merged.to(getattr(torch, form.dtype))
+    adapted = load_adapted(model, adapter)
+    _add_updates(adapted, adapter)
+    return adapted.unload()
 
 
 def save_merged(stage: Path, merged: Any, tokenizer: Any, base: Path) -> None:
@@ -119,6 +115,25 @@ def save_merged(stage: Path, merged: Any, tokenizer: Any, base: Path) -> None:
         shutil.copyfile(base / SENTENCEPIECE, stage / SENTENCEPIECE)
     for file in stage.iterdir():
         os.chmod(file, 0o644)  # safetensors writes 0600, unreadable to a service account
+
+
+def _add_updates(adapted: Any, adapter: Path) -> None:
+    """Add each LoRA update to its weight. peft's own merge rounds the update before it adds it: two roundings, not one."""
+    import torch
+    from peft.tuners.lora import LoraLayer
+
+    with torch.no_grad():
+        for module in adapted.modules():
+            if not isinstance(module, LoraLayer):
+                continue
+            weight = module.get_base_layer().weight
+            for name in module.active_adapters:
+                update = module.get_delta_weight(name).float()
+                if not torch.isfinite(update).all():
+                    raise MedqaError(
+                        f"wanted finite numbers in the adapter {adapter}, found others; fine-tune it again"
+                    )
+                weight.copy_(weight.float() + update)
 
 
 def _take_through_nf4(model: Any, folder: Path, form: Form) -> None:

@@ -11,6 +11,7 @@ from finetune.command import load_corpus, load_examples, recipe_inputs, train_pl
 from finetune.lora import find_targets
 from finetune.masking import encode_all
 from finetune.model import choose_compute, load_base, refuse_4bit_on_cpu
+from finetune.row_scores import mean_loss
 from finetune.search_plots import save_plots
 from finetune.search_ranking import Ranked, finalists, rank
 from finetune.search_report import as_json, best_yaml, markdown, winner
@@ -133,7 +134,7 @@ def _one(bench: Bench, trial: Any, choice: Choice, seed: int) -> Verdict | None:
     if report.pruned:
         return Verdict("pruned", None, (), seconds)
     pairs = tuple((s.loss, s.tokens) for s in scores)
-    loss = sum(x for x, _ in pairs) / sum(n for _, n in pairs)
+    loss = mean_loss(scores)
     if not math.isfinite(loss):
         return Verdict(
             "failed", None, (), seconds, "the loss is not a number: the learning rate is too high for these settings"
@@ -152,7 +153,7 @@ def _repeat(study: Study, bench: Bench, ss: SearchSettings, seed: int) -> bool:
             scores = run_trial(bench, record.choice, other, [])
             if scores is None:
                 return False
-            loss = sum(s.loss for s in scores) / sum(s.tokens for s in scores)
+            loss = mean_loss(scores)
             study.add_repeat(record.number, other, loss)
             say(f"trial {record.number} with seed {other}: {loss:.4f}")
     return True
