@@ -2,21 +2,25 @@
 
 import sys
 from collections import Counter
-from collections.abc import Sequence
+from collections.abc import Callable, Sequence
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
+from finetune.answers import mean_rouge_l
 from finetune.checkpoints import checkpoint_folder, remove_checkpoints
+from finetune.checks import fitting_plan, memory_load, refuse_contradictions
 from finetune.examples import Example, Shares
 from finetune.jsonl import read_examples, refuse_held_out, write_examples
 from finetune.lora import add_lora, trainable_parameters
 from finetune.masking import EncodedSet, describe_example, encode_all
+from finetune.memory import read_shape
 from finetune.model import (
     choose_compute,
     load_base,
     refuse_4bit_on_cpu,
 )
 from finetune.result import save_result
+from finetune.tracking import check_tracker, tracking
 from finetune.train import TrainOutcome, TrainPlan, train
 from ingest.corpus import Corpus, read_corpus
 from medqa.adapter import KIND, MAKE
@@ -54,8 +58,12 @@ def train_generator(
         return _export(settings, limit, export)
     fs, gs = settings.finetune, settings.generator
     out = Path(fs.out)
+    refuse_contradictions(fs)
+    check_tracker(fs.report_to)
     compute = choose_compute(gs.device)
     refuse_4bit_on_cpu(gs.quantize, compute)
+    if fs.compile and compute.device != "cuda":
+        raise MedqaError("wanted a CUDA device for finetune.compile=true, found none; set finetune.compile=false")
     folder = resolve_model(gs.model, settings.offline)
     base = {"name": portable_name(gs.model), "fingerprint": base_fingerprint(folder)}
     corpus = load_corpus(settings)
@@ -72,14 +80,29 @@ def train_generator(
     _say(_describe(train_examples, rows, eval_rows))
     _say(f"one example as the loss sees it:\n{describe_example(tokenizer, rows.rows[0])}\n")
     _say(f"training on {compute.device} in {compute.dtype}: {compute.why}")
+    plan = fitting_plan(
+        train_plan(fs, settings.seed), fs, memory_load(fs, gs.quantize, compute), read_shape(folder), compute
+    )
 
     _seed(settings.seed)
-    model, modules = add_lora(load_base(folder, gs.quantize, compute), fs.targets, fs.r, fs.alpha, fs.dropout)
+    base_model = load_base(folder, gs.quantize, compute, fs.upcast)
+    model, modules = add_lora(base_model, fs.targets, fs.r, fs.alpha, fs.dropout)
     trainable, parameters = trainable_parameters(model)
     _say(f"LoRA on {modules} modules: {trainable:,} of {parameters:,} parameters train")
     pad_id = tokenizer.pad_token_id if tokenizer.pad_token_id is not None else tokenizer.eos_token_id
     checkpoints = checkpoint_folder(out, key)
-    outcome = train(model, rows.rows, eval_rows.rows, pad_id, train_plan(fs, settings.seed), compute, checkpoints, key)
+    with tracking(out.parent / "tensorboard" / checkpoints.name):
+        outcome = train(
+            model,
+            rows.rows,
+            eval_rows.rows,
+            pad_id,
+            plan,
+            compute,
+            checkpoints,
+            key,
+            answers=_answers(fs, tokenizer, eval_rows, gs.max_new_tokens),
+        )
     if outcome.interrupted:
         return _interrupted(outcome, checkpoints, config)
 
@@ -88,6 +111,8 @@ def train_generator(
         "trainable": trainable,
         "modules": modules,
         "compute": f"{compute.device}, {compute.dtype}",
+        "micro_batch": plan.batch_size,
+        "parts": outcome.parts,
     }
     with staged_folder(out) as stage:
         manifest = save_result(stage, model, tokenizer, base, outcome, inputs, recipe, facts)
@@ -111,6 +136,7 @@ def load_corpus(settings: Settings) -> Corpus | None:
 
 
 def recipe_inputs(settings: Settings, corpus: Corpus | None, base: str) -> dict[str, str]:
+    """Name -> hash of what a run reads: base model, and the corpus or ready-made examples."""
     inputs = {"base": base}
     if settings.finetune.examples is not None:
         path = locate(settings.finetune.examples)
@@ -123,7 +149,9 @@ def recipe_inputs(settings: Settings, corpus: Corpus | None, base: str) -> dict[
 
 def train_recipe(settings: Settings, limit: int | None) -> dict[str, Any]:
     """The settings that decide the adapter's content; where it goes and what it is tracked with do not."""
-    recipe: dict[str, Any] = settings.finetune.model_dump(mode="json", exclude={"out", "examples", "report_to"})
+    recipe: dict[str, Any] = settings.finetune.model_dump(
+        mode="json", exclude={"out", "examples", "report_to", "kept_checkpoints", "check_memory"}
+    )
     recipe |= {"seed": settings.seed, "limit": limit, "quantize": settings.generator.quantize}
     if settings.finetune.examples is None:
         recipe |= {f"passages.{k}": v for k, v in settings.passages.model_dump(mode="json").items()}
@@ -177,6 +205,7 @@ def _ready_made(
 
 
 def train_plan(fs: FinetuneSettings, seed: int) -> TrainPlan:
+    """The settings of the training run as plain values."""
     return TrainPlan(
         learning_rate=fs.learning_rate,
         epochs=fs.epochs,
@@ -190,7 +219,25 @@ def train_plan(fs: FinetuneSettings, seed: int) -> TrainPlan:
         sampling=fs.sampling,
         report_to=fs.report_to,
         seed=seed,
+        batching=fs.batching,
+        max_length=fs.max_length,
+        pack_length=fs.pack_length,
+        compile=fs.compile,
+        kept_layers=fs.kept_layers,
+        kept_checkpoints=fs.kept_checkpoints,
+        best_by=fs.best_by,
+        patience=fs.patience,
     )
+
+
+def _answers(
+    fs: FinetuneSettings, tokenizer: Any, eval_rows: EncodedSet, max_new_tokens: int
+) -> Callable[[Any], float] | None:
+    """The generation metric on the first rows of a fixed sample, where the best checkpoint is chosen by it."""
+    if fs.best_by != "rouge_l":
+        return None
+    sample = eval_rows.rows[: fs.answer_examples]
+    return lambda model: mean_rouge_l(model, tokenizer, sample, max_new_tokens)
 
 
 def _counts(examples: Sequence[Example], rows: EncodedSet, eval_rows: EncodedSet) -> dict[str, Any]:

@@ -40,11 +40,12 @@ def choose_compute(device: str) -> Compute:
     return Compute("cuda", "float16", f"{name} has no bf16 in hardware (compute capability below 8.0)")
 
 
-def load_base(folder: Path, quantize: Literal["none", "nf4"], compute: Compute) -> Any:
+def load_base(folder: Path, quantize: Literal["none", "nf4"], compute: Compute, upcast: bool = False) -> Any:
     """The frozen base model for training, ``use_cache`` off.
 
     ``nf4`` is QLoRA (Dettmers et al. 2023, arXiv:2305.14314): weights in 4-bit NormalFloat, their scales quantised
-    again, products in ``compute.dtype``.
+    again, products in ``compute.dtype``. With ``upcast`` its norms, embeddings and head are fp32, and so is what passes
+    between layers: twice the memory traffic. The norms compute in fp32 either way.
 
     Raises:
         MedqaError: ``nf4`` without CUDA or bitsandbytes, or nothing that loads.
@@ -70,10 +71,11 @@ def load_base(folder: Path, quantize: Literal["none", "nf4"], compute: Compute) 
             f"wanted a causal language model in {folder}, found none that loads ({short_reason(error)})"
         ) from error
     model.config.use_cache = False  # of no use in training, and it makes checkpointing and packing go wrong
-    if quantize == "nf4":
+    # fp16 overflows between layers, where bf16 has fp32's range.
+    if quantize == "nf4" and (upcast or compute.dtype == "float16"):
         from peft import prepare_model_for_kbit_training
 
-        # Checkpointing is the trainer's to switch on; here only norms and head go to fp32 and everything freezes.
+        # Checkpointing is finetune.layers' to switch on.
         model = prepare_model_for_kbit_training(model, use_gradient_checkpointing=False)
     return model
 

@@ -61,7 +61,9 @@ class OrderedTrainer(Trainer):
         **kwargs: Any,
     ) -> None:
         super().__init__(*args, **kwargs)
-        self.model_accepts_loss_kwargs = True  # the number of supervised tokens comes with every batch, and scales the loss
+        self.model_accepts_loss_kwargs = (
+            True  # the number of supervised tokens comes with every batch, and scales the loss
+        )
         self.parts = 1
         """Parts that each batch is split into; doubled when memory runs out."""
         self.real_tokens = 0
@@ -70,7 +72,8 @@ class OrderedTrainer(Trainer):
         self._step, self._seen = -1, list[dict[str, Any]]()
 
     def _get_train_sampler(self, train_dataset: Any = None) -> Sampler[int]:
-        return EpochSampler(len(train_dataset or self.train_dataset), self._order)
+        data: Any = train_dataset or self.train_dataset
+        return EpochSampler(len(data), self._order)
 
     def compute_loss_context_manager(self) -> Any:
         """bf16 by our own autocast: the trainer's would copy all logits to fp32 on their way out of the model."""
@@ -149,7 +152,8 @@ class OrderedTrainer(Trainer):
         size, world = self.args.eval_batch_size, self.accelerator.num_processes
         batches = [range(start, min(start + size, len(rows))) for start in range(0, len(rows), size)]
         batches += [range(0)] * (-len(batches) % world)  # as many passes in every process
-        collate = Collator(self.data_collator.pad_id)  # type: ignore[attr-defined]
+        packing: Any = self.data_collator
+        collate = Collator(packing.pad_id)
         total = torch.zeros(2, dtype=torch.float64, device=self.args.device)
         for batch in batches[self.accelerator.process_index :: world]:
             items: Sequence[Any] = [rows[i] for i in batch] or [rows[0]]
@@ -162,5 +166,3 @@ class OrderedTrainer(Trainer):
                 total += torch.stack([loss.double(), (labels != -100).sum().double()])
         total = self.accelerator.reduce(total, "sum")
         return float(total[0] / total[1])
-
-
