@@ -113,7 +113,9 @@ def random_base(shape: dict[str, int], quantised: bool, device: str) -> Any:
 
     torch.set_default_dtype(torch.bfloat16)
     with torch.device(device):
-        model = Phi3ForCausalLM(Phi3Config(**shape, bos_token_id=0, eos_token_id=4, pad_token_id=0, tie_word_embeddings=False))
+        model = Phi3ForCausalLM(
+            Phi3Config(**shape, bos_token_id=0, eos_token_id=4, pad_token_id=0, tie_word_embeddings=False)
+        )
     torch.set_default_dtype(torch.float32)
     model.config.use_cache = False
     model.requires_grad_(False)
@@ -123,11 +125,16 @@ def random_base(shape: dict[str, int], quantised: bool, device: str) -> Any:
         for name, module in list(model.named_modules()):
             if isinstance(module, torch.nn.Linear) and name != "lm_head":
                 parent, _, leaf = name.rpartition(".")
-                small = bnb.nn.Linear4bit(
-                    module.in_features, module.out_features, bias=False, compute_dtype=torch.bfloat16, quant_type="nf4"
-                )
+                with torch.device("meta"):  # its own first weights would be drawn, and thrown away
+                    small = bnb.nn.Linear4bit(
+                        module.in_features,
+                        module.out_features,
+                        bias=False,
+                        compute_dtype=torch.bfloat16,
+                        quant_type="nf4",
+                    )
                 small.weight = bnb.nn.Params4bit(
-                    module.weight.data.cpu(), requires_grad=False, quant_type="nf4", compress_statistics=True
+                    module.weight.data, requires_grad=False, quant_type="nf4", compress_statistics=True
                 ).to(device)
                 setattr(model.get_submodule(parent), leaf, small)
         model.is_loaded_in_4bit = True  # what peft and the trainer ask
@@ -304,7 +311,9 @@ def exact(bench: Bench) -> dict[str, Any]:
         raise RuntimeError("needs CUDA")
     torch.manual_seed(0)
     sizes, heads, width = [300, 17, 1024, 450, 1], 32, 96
-    borders = torch.tensor([0, *torch.tensor(sizes).cumsum(0).tolist(), *[sum(sizes)] * 20], dtype=torch.int32, device="cuda")
+    borders = torch.tensor(
+        [0, *torch.tensor(sizes).cumsum(0).tolist(), *[sum(sizes)] * 20], dtype=torch.int32, device="cuda"
+    )
     q, k, v, g = (torch.randn(sum(sizes), heads, width, device="cuda", dtype=torch.bfloat16) for _ in range(4))
     for t in (q, k, v):
         t.requires_grad_()
@@ -368,7 +377,10 @@ def main() -> None:
             try:
                 found[name] = VARIANTS[name](bench)
             except Exception as error:  # one variant's failure is a result; the others go on
-                found[name] = {"tokens_per_s": None, "reason": f"{type(error).__name__}: {' '.join(str(error).split())[:400]}"}
+                found[name] = {
+                    "tokens_per_s": None,
+                    "reason": f"{type(error).__name__}: {' '.join(str(error).split())[:400]}",
+                }
             bench.drop()
             chosen.out.write_text(json.dumps(found, indent=1))
             print(f"{time.perf_counter() - began:6.0f} s  {name}: {json.dumps(found[name])}", flush=True)

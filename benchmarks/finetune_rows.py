@@ -94,7 +94,10 @@ def main() -> None:
             128,
         )
         made["sets"][name] = {
-            split: [[r.input_ids, sum(y == -100 for y in r.labels)] for r in encode_all(tokenizer, x, chosen.max_length).rows]
+            split: [
+                [r.input_ids, sum(y == -100 for y in r.labels)]
+                for r in encode_all(tokenizer, x, chosen.max_length).rows
+            ]
             for split, x in zip(("train", "validation"), both, strict=True)
         }
         chosen.rows.write_bytes(lzma.compress(json.dumps(made).encode()))

@@ -191,6 +191,7 @@ def main() -> None:
             "offline": True, "corpus": work / "none", "generator.model": work / "base", "generator.device": device,
             "finetune.examples": work / "rows.jsonl", "finetune.batch_size": per_gpu, "finetune.max_steps": chosen.steps,
             "finetune.eval_steps": chosen.steps, "finetune.eval_examples": VALIDATION, "finetune.warmup_steps": 2,
+            "finetune.report_to": "none",
             **({"generator.quantize": "none"} if chosen.tiny else {}),
             **dict(text.split("=", 1) for text in chosen.set),
         }  # fmt: skip

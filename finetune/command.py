@@ -1,15 +1,18 @@
 """``medqa finetune generator``: settings become plain arguments here, and nowhere below."""
 
 from collections import Counter
-from collections.abc import Sequence
+from collections.abc import Callable, Sequence
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
+from finetune.answers import mean_rouge_l
 from finetune.checkpoints import checkpoint_folder, remove_checkpoints
+from finetune.checks import fitting_plan, memory_load, refuse_contradictions
 from finetune.examples import Example, Shares
 from finetune.jsonl import read_examples, refuse_held_out, write_examples
 from finetune.lora import add_lora, trainable_parameters
 from finetune.masking import EncodedSet, describe_example, encode_all
+from finetune.memory import read_shape
 from finetune.model import (
     choose_compute,
     load_base,
@@ -17,6 +20,7 @@ from finetune.model import (
     refuse_sharding,
 )
 from finetune.result import save_result
+from finetune.tracking import check_tracker, tracking
 from finetune.train import TrainOutcome, TrainPlan, train
 from ingest.corpus import Corpus, read_corpus
 from medqa.adapter import KIND, MAKE
@@ -55,8 +59,12 @@ def train_generator(
         return _export(settings, limit, export)
     fs, gs = settings.finetune, settings.generator
     out = Path(fs.out)
+    refuse_contradictions(fs)
+    check_tracker(fs.report_to)
     compute = choose_compute(gs.device)
     refuse_4bit_on_cpu(gs.quantize, compute)
+    if fs.compile and compute.device != "cuda":
+        raise MedqaError("wanted a CUDA device for finetune.compile=true, found none; set finetune.compile=false")
     refuse_sharding(fs.sharding, compute)
     join(compute.device)
     folder = from_main(lambda: resolve_model(gs.model, settings.offline))
@@ -75,16 +83,28 @@ def train_generator(
     say(_describe(train_examples, rows, eval_rows))
     say(f"one example as the loss sees it:\n{describe_example(tokenizer, rows.rows[0])}\n")
     say(f"training on {compute.device} in {compute.dtype}: {compute.why}")
+    load = memory_load(fs, gs.quantize, compute)
+    plan = from_main(lambda: fitting_plan(train_plan(fs, settings.seed), fs, load, read_shape(folder), compute))
 
     _seed(settings.seed)
-    model, modules = add_lora(
-        load_base(folder, gs.quantize, compute, fs.sharding), fs.targets, fs.r, fs.alpha, fs.dropout
-    )
+    base_model = load_base(folder, gs.quantize, compute, fs.upcast, fs.sharding)
+    model, modules = add_lora(base_model, fs.targets, fs.r, fs.alpha, fs.dropout)
     trainable, parameters = trainable_parameters(model)
     say(f"LoRA on {modules} modules: {trainable:,} of {parameters:,} parameters train")
     pad_id = tokenizer.pad_token_id if tokenizer.pad_token_id is not None else tokenizer.eos_token_id
     checkpoints = checkpoint_folder(out, key)
-    outcome = train(model, rows.rows, eval_rows.rows, pad_id, train_plan(fs, settings.seed), compute, checkpoints, key)
+    with tracking(out.parent / "tensorboard" / checkpoints.name):
+        outcome = train(
+            model,
+            rows.rows,
+            eval_rows.rows,
+            pad_id,
+            plan,
+            compute,
+            checkpoints,
+            key,
+            answers=_answers(fs, tokenizer, eval_rows, gs.max_new_tokens),
+        )
     if outcome.interrupted:
         return _interrupted(outcome, checkpoints, config)
 
@@ -93,6 +113,8 @@ def train_generator(
         "trainable": trainable,
         "modules": modules,
         "compute": f"{compute.device}, {compute.dtype}",
+        "micro_batch": plan.batch_size,
+        "parts": outcome.parts,
     }
     if fs.sharding == "fsdp":
         from finetune.sharded import gather_adapter
@@ -139,7 +161,9 @@ def recipe_inputs(settings: Settings, corpus: Corpus | None, base: str) -> dict[
 
 def train_recipe(settings: Settings, limit: int | None) -> dict[str, Any]:
     """The settings that decide the adapter's content; where it goes and what it is tracked with do not."""
-    recipe: dict[str, Any] = settings.finetune.model_dump(mode="json", exclude={"out", "examples", "report_to"})
+    recipe: dict[str, Any] = settings.finetune.model_dump(
+        mode="json", exclude={"out", "examples", "report_to", "kept_checkpoints", "check_memory"}
+    )
     recipe |= {"seed": settings.seed, "limit": limit, "quantize": settings.generator.quantize}
     if world_size() > 1:  # each reads a batch of its own: together they make larger steps
         recipe["processes"] = world_size()
@@ -210,7 +234,25 @@ def train_plan(fs: FinetuneSettings, seed: int) -> TrainPlan:
         report_to=fs.report_to,
         seed=seed,
         sharding=fs.sharding,
+        batching=fs.batching,
+        max_length=fs.max_length,
+        pack_length=fs.pack_length,
+        compile=fs.compile,
+        kept_layers=fs.kept_layers,
+        kept_checkpoints=fs.kept_checkpoints,
+        best_by=fs.best_by,
+        patience=fs.patience,
     )
+
+
+def _answers(
+    fs: FinetuneSettings, tokenizer: Any, eval_rows: EncodedSet, max_new_tokens: int
+) -> Callable[[Any], float] | None:
+    """The generation metric on the first rows of a fixed sample, where the best checkpoint is chosen by it."""
+    if fs.best_by != "rouge_l":
+        return None
+    sample = eval_rows.rows[: fs.answer_examples]
+    return lambda model: mean_rouge_l(model, tokenizer, sample, max_new_tokens)
 
 
 def _counts(examples: Sequence[Example], rows: EncodedSet, eval_rows: EncodedSet) -> dict[str, Any]:

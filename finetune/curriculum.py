@@ -1,4 +1,4 @@
-"""How hard each row is for the base model, for the order "easy first"; measured once per recipe and kept with its checkpoints."""
+"""How hard each row is for the base model, for the order "easy first"; measured once and kept with the checkpoints."""
 
 from collections.abc import Sequence
 from pathlib import Path

@@ -15,7 +15,9 @@ def decoder_layers(model: Any) -> list[Any]:
     return list(model.get_base_model().model.layers)
 
 
-def prepare_layers(model: Any, recompute: int, compiled: bool, backend: "str | Callable[..., Any]" = "inductor") -> None:
+def prepare_layers(
+    model: Any, recompute: int, compiled: bool, backend: "str | Callable[..., Any]" = "inductor"
+) -> None:
     """Let the first ``recompute`` layers recompute their activations in the backward pass, and compile all if ``compiled``.
 
     Recomputing happens around the compiled code: one graph forwards, the same once more, one backwards. transformers' own

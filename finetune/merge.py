@@ -123,9 +123,8 @@ def _add_updates(adapted: Any, adapter: Path) -> None:
     from peft.tuners.lora import LoraLayer
 
     with torch.no_grad():
-        for module in adapted.modules():
-            if not isinstance(module, LoraLayer):
-                continue
+        layers: list[Any] = [module for module in adapted.modules() if isinstance(module, LoraLayer)]
+        for module in layers:
             weight = module.get_base_layer().weight
             for name in module.active_adapters:
                 update = module.get_delta_weight(name).float()

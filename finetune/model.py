@@ -42,13 +42,18 @@ def choose_compute(device: str) -> Compute:
 
 
 def load_base(
-    folder: Path, quantize: Literal["none", "nf4"], compute: Compute, sharding: Literal["none", "fsdp"] = "none"
+    folder: Path,
+    quantize: Literal["none", "nf4"],
+    compute: Compute,
+    upcast: bool = False,
+    sharding: Literal["none", "fsdp"] = "none",
 ) -> Any:
     """The frozen base model for training, ``use_cache`` off.
 
     ``nf4`` is QLoRA (Dettmers et al. 2023, arXiv:2305.14314): weights in 4-bit NormalFloat, their scales quantised
-    again, products in ``compute.dtype``. For ``fsdp`` the packed bytes are stored as numbers of that type, which is all that
-    PyTorch can spread over GPUs.
+    again, products in ``compute.dtype``. With ``upcast`` its norms, embeddings and head are fp32, and so is what passes
+    between layers: twice the memory traffic. The norms compute in fp32 either way. For ``fsdp`` the packed bytes
+    are stored as numbers of the products' type, which is all that PyTorch can spread over GPUs.
 
     Raises:
         MedqaError: ``nf4`` without CUDA or bitsandbytes, or nothing that loads.
@@ -74,10 +79,11 @@ def load_base(
             f"wanted a causal language model in {folder}, found none that loads ({short_reason(error)})"
         ) from error
     model.config.use_cache = False  # of no use in training, and it makes checkpointing and packing go wrong
-    if quantize == "nf4":
+    # fp16 overflows between layers, where bf16 has fp32's range.
+    if quantize == "nf4" and (upcast or compute.dtype == "float16"):
         from peft import prepare_model_for_kbit_training
 
-        # Checkpointing is the trainer's to switch on; here only norms and head go to fp32 and everything freezes.
+        # Checkpointing is finetune.layers' to switch on.
         model = prepare_model_for_kbit_training(model, use_gradient_checkpointing=False)
     return model
 

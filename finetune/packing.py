@@ -1,4 +1,4 @@
-"""Packing: several rows one after the other in one line of fixed length, each with positions from 0, so that nothing is padding.
+"""Packing: rows one after the other in a line of fixed length, each with positions from 0, so that nothing is padding.
 
 Rows do not see each other: attention is cut where positions restart. The line's shape never changes, so that compiled layers
 are compiled once.

@@ -7,6 +7,7 @@ from collections import Counter
 from pathlib import Path
 from typing import Any
 
+from finetune.checks import refuse_contradictions
 from finetune.command import load_corpus, load_examples, recipe_inputs, train_plan, train_recipe
 from finetune.lora import find_targets
 from finetune.masking import encode_all
@@ -44,6 +45,7 @@ def search(settings: Settings, config: Path | None, limit: int | None = None) ->
     refuse_several("medqa finetune search")
     ss, fs = settings.search, settings.finetune
     out = Path(ss.out)
+    refuse_contradictions(fs)
     compute = choose_compute(settings.generator.device)
     refuse_4bit_on_cpu(settings.generator.quantize, compute)
     folder = resolve_model(settings.generator.model, settings.offline)
@@ -59,7 +61,7 @@ def search(settings: Settings, config: Path | None, limit: int | None = None) ->
     eval_rows = encode_all(tokenizer, eval_examples, fs.max_length).rows
     budget = make_budget(rows, ss.supervised_tokens, settings.seed)
     bench = Bench(
-        load_base=lambda: load_base(folder, settings.generator.quantize, compute),
+        load_base=lambda: load_base(folder, settings.generator.quantize, compute, fs.upcast),
         budget=budget,
         eval_rows=eval_rows,
         pad_id=tokenizer.pad_token_id if tokenizer.pad_token_id is not None else tokenizer.eos_token_id,

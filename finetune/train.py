@@ -1,7 +1,6 @@
 """The training run: LoRA matrices of a prepared model on encoded rows; evaluation, checkpoints, resume, a clean stop."""
 
 import dataclasses
-import importlib.util
 import signal
 import threading
 from collections.abc import Callable, Iterator, Sequence
@@ -19,6 +18,7 @@ from finetune.masking import IGNORE, Encoded
 from finetune.model import Compute
 from finetune.packing import PackCollator, Packs, pack_order, plan_packs
 from finetune.sampling import Strategy, epoch_order
+from finetune.tracking import check_tracker
 from medqa.errors import MedqaError
 from medqa.processes import from_main, say, world_size
 
@@ -154,25 +154,6 @@ def train(
 def best_metric(best_by: Literal["loss", "rouge_l"]) -> tuple[str, bool]:
     """Name of the figure that chooses the best checkpoint, and whether higher is better."""
     return f"eval_{best_by}", best_by == "rouge_l"
-
-
-def check_tracker(report_to: str) -> None:
-    """Refuse a tracker that transformers does not know or that is not installed.
-
-    Raises:
-        MedqaError: naming the package.
-    """
-    if report_to == "none":
-        return
-    from transformers.integrations.integration_utils import INTEGRATION_TO_CALLBACK
-
-    known = ", ".join(sorted(INTEGRATION_TO_CALLBACK))
-    if report_to not in INTEGRATION_TO_CALLBACK:
-        raise MedqaError(f"wanted a tracker for finetune.report_to (none, {known}), found {report_to!r}")
-    if importlib.util.find_spec(report_to) is None:
-        raise MedqaError(
-            f"wanted {report_to} for finetune.report_to, found none; install it or set finetune.report_to=none"
-        )
 
 
 def _items(

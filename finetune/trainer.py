@@ -72,7 +72,8 @@ class OrderedTrainer(Trainer):
         self._step, self._seen = -1, list[dict[str, Any]]()
 
     def _get_train_sampler(self, train_dataset: Any = None) -> Sampler[int]:
-        return EpochSampler(len(train_dataset or self.train_dataset), self._order)
+        data: Any = train_dataset or self.train_dataset
+        return EpochSampler(len(data), self._order)
 
     def compute_loss_context_manager(self) -> Any:
         """bf16 by our own autocast: the trainer's would copy all logits to fp32 on their way out of the model."""
@@ -151,7 +152,8 @@ class OrderedTrainer(Trainer):
         size, world = self.args.eval_batch_size, self.accelerator.num_processes
         batches = [range(start, min(start + size, len(rows))) for start in range(0, len(rows), size)]
         batches += [range(0)] * (-len(batches) % world)  # as many passes in every process
-        collate = Collator(self.data_collator.pad_id)  # type: ignore[attr-defined]
+        packing: Any = self.data_collator
+        collate = Collator(packing.pad_id)
         total = torch.zeros(2, dtype=torch.float64, device=self.args.device)
         for batch in batches[self.accelerator.process_index :: world]:
             items: Sequence[Any] = [rows[i] for i in batch] or [rows[0]]

@@ -187,24 +187,48 @@ class FinetuneSettings(_Section):
     warmup_steps: int = Field(10, ge=0)
     max_length: int = Field(1024, ge=64)
     """Longest example in tokens."""
+    batching: Literal["padded", "dynamic", "packed"] = "dynamic"
+    """Rows padded to ``max_length``, to the longest of their batch, or packed one after the other into lines of
+    ``pack_length`` tokens, unseen by each other; evaluation is never packed."""
     batch_size: int = Field(8, ge=1)
-    """Examples per forward pass and device."""
+    """Examples per forward pass and device; 1 where they are packed."""
+    auto_batch: bool = False
+    """Let the estimate of memory choose how many of ``batch_size`` x ``accumulation`` examples go through at once."""
+    pack_length: int = Field(4096, ge=64)
+    """Tokens of a pack."""
     accumulation: int = Field(1, ge=1)
     """Forward passes per optimiser step."""
     eval_steps: int = Field(25, ge=1)
     """Optimiser steps between evaluations on validation examples, each with a checkpoint."""
     eval_examples: int = Field(64, ge=1)
     """Validation examples per evaluation."""
+    best_by: Literal["loss", "rouge_l"] = "loss"
+    """What chooses the best checkpoint: validation loss, or ROUGE-L of generated answers."""
+    answer_examples: int = Field(32, ge=1)
+    """Validation examples answered at each evaluation for ``rouge_l``, always the same ones."""
+    patience: int = Field(0, ge=0)
+    """Stop after this many evaluations without improvement; 0 never does."""
+    kept_checkpoints: int = Field(2, ge=1)
+    """Newest checkpoints kept, beside the best one."""
     checkpointing: bool = True
     """Recompute activations in the backward pass: less memory, about a third more time."""
+    kept_layers: int = Field(0, ge=0)
+    """Layers that keep their activations although ``checkpointing`` is on: uses memory that is left."""
+    compile: bool = False
+    """Compile the decoder layers: for CUDA, and for batches of one shape (``packed`` or ``padded``)."""
+    upcast: bool = False
+    """With 4 bits: norms, embeddings and head in fp32, as peft's preparation does; always so in fp16."""
+    check_memory: bool = True
+    """Refuse a recipe that the estimate of memory finds too large."""
     optim: str = "adamw_torch"
     """Trainer's optimiser name; ``paged_adamw_8bit`` on a GPU."""
-    sampling: Literal["random", "length"] = "length"
-    """Order of training rows; ``length`` puts rows of similar length into one batch: less padding."""
+    sampling: Literal["random", "length", "short_first", "easy_first"] = "length"
+    """Order of training rows; ``length`` puts rows of similar length into one batch: less padding. ``short_first`` and
+    ``easy_first`` (by the base model's loss) are curricula for the first epoch."""
     sharding: Literal["none", "fsdp"] = "none"
     """Several GPUs (torchrun): ``none`` keeps the whole base model on each, ``fsdp`` spreads it over them."""
-    report_to: Literal["none", "tensorboard"] = "none"
-    """Tracker; tensorboard writes its files beside the checkpoints."""
+    report_to: str = "tensorboard"
+    """Tracker: ``none`` or any that transformers knows; tensorboard's files lie in ``tensorboard/`` beside the result."""
     closed_book: float = Field(0.2, ge=0)
     """Share of examples without sources."""
     grounded: float = Field(0.65, ge=0)

@@ -140,6 +140,21 @@ def test_a_4_bit_base_spread_over_two_processes_trains_the_same(tmp_path, tiny, 
     PeftModel.from_pretrained(AutoModelForCausalLM.from_pretrained(tiny), str(two))  # a plain PEFT folder
 
 
+@pytest.mark.slow
+def test_two_processes_with_a_pack_each_train_what_one_trains_with_two(tmp_path, tiny, examples):
+    packed = {"finetune.batching": "packed", "finetune.pack_length": 512, "finetune.max_length": 512,
+              "finetune.sampling": "random"}  # fmt: skip
+    one, two, log = tmp_path / "one", tmp_path / "two", tmp_path / "log"
+    twice = {"finetune.accumulation": 2}
+    train_generator(load_settings(None, overrides(tiny, examples, one, batch=1, **packed, **twice)), None)
+    code, _, err = two_processes(log, overrides(tiny, examples, two, batch=1, **packed))
+    assert code == 0, err
+    packs = Counter(tuple(row) for lines in records(log) for r in lines for row in r["rows"])
+    assert len(packs) == 9 and set(packs.values()) == {2}  # an odd number: the tenth is blank
+    assert losses(two) == pytest.approx(losses(one), abs=2e-3)
+    same_adapters(two, one)
+
+
 def test_blanks_fill_the_last_turn_and_come_last(monkeypatch):
     assert blank_rows(18, 4, 0) == []  # alone there is no turn to fill
     monkeypatch.setenv("WORLD_SIZE", "2")
