@@ -1,6 +1,5 @@
 """What is checked of a recipe before anything is loaded: settings that contradict each other, and its size."""
 
-import sys
 from dataclasses import replace
 from typing import Literal
 
@@ -8,6 +7,7 @@ from finetune.memory import Load, Shape, check_fit, free_memory, largest_micro_b
 from finetune.model import Compute
 from finetune.train import TrainPlan
 from medqa.errors import MedqaError
+from medqa.processes import say
 from medqa.settings import FinetuneSettings
 
 
@@ -70,11 +70,7 @@ def fitting_plan(plan: TrainPlan, fs: FinetuneSettings, load: Load, shape: Shape
         size = largest_micro_batch(shape, load, whole, length, free)
         plan = replace(plan, batch_size=size, accumulation=whole // size)
         load = replace(load, tokens=size * length)
-        _say(f"{size} examples at once, {whole // size} times a step")
+        say(f"{size} examples at once, {whole // size} times a step")
     if fs.check_memory:
-        _say(f"memory: about {check_fit(shape, load, plan.batch_size, length, free)} of {free / 2**30:.1f} GiB free")
+        say(f"memory: about {check_fit(shape, load, plan.batch_size, length, free)} of {free / 2**30:.1f} GiB free")
     return plan
-
-
-def _say(text: str) -> None:
-    print(text, file=sys.stderr, flush=True)

@@ -282,7 +282,8 @@ def _summary(manifest: dict[str, Any]) -> dict[str, Any]:
 
 
 def _interrupted(outcome: TrainOutcome, checkpoints: Path, config: Path | None) -> dict[str, Any]:
-    command = "medqa finetune generator" + (f" --config {config}" if config else "")
+    several = f"torchrun --nproc-per-node {world_size()} -m medqa.cli" if world_size() > 1 else "medqa"
+    command = f"{several} finetune generator" + (f" --config {config}" if config else "")
     say(f"stopped at step {outcome.step} of {outcome.max_steps}, saved in {checkpoints}; go on with: {command}")
     return {"interrupted": True, "step": outcome.step, "checkpoints": str(checkpoints), "resume": command}
 

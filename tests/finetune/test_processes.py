@@ -95,6 +95,7 @@ def test_two_processes_train_what_one_trains_each_row_once_also_when_a_signal_re
     code, out, err = two_processes(log, values, "--stop", "3")
     assert code == 0, err
     assert json.loads(out)["interrupted"] and json.loads(out)["step"] == 3  # printed once, and both stopped there
+    assert json.loads(out)["resume"] == "torchrun --nproc-per-node 2 -m medqa.cli finetune generator"
     code, out, err = two_processes(log, values)
     assert code == 0, err
     summary = json.loads(out)  # one document: the second process prints nothing
@@ -142,7 +143,7 @@ def test_a_4_bit_base_spread_over_two_processes_trains_the_same(tmp_path, tiny, 
 
 @pytest.mark.slow
 def test_two_processes_with_a_pack_each_train_what_one_trains_with_two(tmp_path, tiny, examples):
-    packed = {"finetune.batching": "packed", "finetune.pack_length": 512, "finetune.max_length": 512,
+    packed = {"finetune.batching": "packed", "finetune.pack_length": 600, "finetune.max_length": 512,
               "finetune.sampling": "random"}  # fmt: skip
     one, two, log = tmp_path / "one", tmp_path / "two", tmp_path / "log"
     twice = {"finetune.accumulation": 2}
