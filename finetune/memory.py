@@ -122,15 +122,15 @@ def estimate(shape: Shape, load: Load) -> Estimate:
     # Values that autograd keeps of one layer and token; compiled code keeps fewer of the intermediate ones.
     kept = 12 * shape.hidden + 4 * shape.intermediate
     layer = int(load.tokens * kept * load.bytes_per_value * (1.0 if load.compiled else 1.5))
-    whole = load.kept_layers if load.checkpointing else shape.layers
+    # A layer that recomputes is whole while it runs backwards; a 4-bit layer's weights are then unpacked too.
+    whole = load.kept_layers + 1 if load.checkpointing else shape.layers
     entrances = load.tokens * shape.hidden * load.bytes_per_value * shape.layers if load.checkpointing else 0
-    # One layer is always whole while it runs backwards; a 4-bit layer's weights are then unpacked too.
     unpacked = shape.linear // shape.layers * load.bytes_per_value // 2 if load.quantize == "nf4" else 0
     return Estimate(
         weights=int(shape.linear * per_weight) + shape.embeddings * load.bytes_per_value,
         adapter=8 * lora,
         optimiser=(2 if load.eight_bit_optimiser else 8) * lora,
-        activations=max(whole, 1) * layer + entrances + unpacked,
+        activations=whole * layer + entrances + unpacked,
         # Logits and their gradient at every position, the worst case, and one slice of them in fp32 three times.
         logits=2 * load.tokens * shape.vocabulary * load.bytes_per_value
         + 12 * min(load.tokens, 1024) * shape.vocabulary,

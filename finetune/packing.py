@@ -23,11 +23,16 @@ SHORTEST = 32
 """A pack holds at most its length divided by this many rows, so that the list of their borders has one fixed size too."""
 
 
+def most_rows(capacity: int) -> int:
+    """Rows that a pack of ``capacity`` tokens holds at most."""
+    return max(1, capacity // SHORTEST)
+
+
 def plan_packs(lengths: Sequence[int], order: Sequence[int], capacity: int) -> list[list[int]]:
     """Row numbers in packs of at most ``capacity`` tokens: ``order`` is followed, but where the next row does not fit, the
     first of the next ``WINDOW`` that fits goes before it. Every row comes exactly once."""
     waiting = list(order)
-    most = max(1, capacity // SHORTEST)
+    most = most_rows(capacity)
     packs: list[list[int]] = []
     while waiting:
         pack: list[int] = []
@@ -78,6 +83,8 @@ class PackCollator:
     length: int
     longest: int
     """Tokens of the longest row there can be; what pads a pack is cut into pieces no longer than that."""
+    most: int
+    """Rows that there can be at most (``most_rows``)."""
     borders: bool
 
     def __call__(self, packs: Sequence[Sequence[dict[str, Any]]]) -> "dict[str, torch.Tensor | int]":
@@ -110,7 +117,7 @@ class PackCollator:
         if self.borders:
             ends = torch.tensor(sizes).cumsum(0)
             # Empty rows at the end fill the list up to its one size.
-            slots = self.length // SHORTEST + -(-self.length // self.longest) + 1
+            slots = self.most + -(-self.length // self.longest)
             borders = torch.full((slots + 1,), self.length, dtype=torch.int32)
             borders[0] = 0
             borders[1 : len(sizes) + 1] = ends
@@ -131,14 +138,18 @@ def rows_of(batch: "dict[str, Any]") -> list[dict[str, list[int]]]:
     return [{"input_ids": ids[0][a:b], "labels": labels[0][a:b]} for a, b in spans]
 
 
-def split_rows(rows: "Sequence[dict[str, list[int]]]", parts: int) -> "list[list[dict[str, list[int]]]]":
-    """``rows`` in order in at most ``parts`` groups of about equal tokens; a group exceeds its share by less than one row."""
-    share = sum(len(row["input_ids"]) for row in rows) / parts
+def split_rows(rows: "Sequence[dict[str, list[int]]]", parts: int, padded: bool) -> "list[list[dict[str, list[int]]]]":
+    """``rows`` in order in at most ``parts`` groups of about equal size; a group exceeds its share by less than one row.
+
+    A group's size is its tokens, or where rows are ``padded`` to one length, their number.
+    """
+    sizes = [1 if padded else len(row["input_ids"]) for row in rows]
+    share = sum(sizes) / parts
     groups: list[list[dict[str, list[int]]]] = [[]]
     filled = 0
-    for row in rows:
+    for row, size in zip(rows, sizes, strict=True):
         if filled >= share * len(groups) and groups[-1]:
             groups.append([])
         groups[-1].append(row)
-        filled += len(row["input_ids"])
+        filled += size
     return groups

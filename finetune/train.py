@@ -16,7 +16,7 @@ from finetune.curriculum import base_losses
 from finetune.layers import decoder_layers, prepare_layers, restore_layers
 from finetune.masking import IGNORE, Encoded
 from finetune.model import Compute
-from finetune.packing import PackCollator, Packs, pack_order, plan_packs
+from finetune.packing import PackCollator, Packs, most_rows, pack_order, plan_packs
 from finetune.sampling import Strategy, epoch_order
 from finetune.tracking import check_tracker
 from medqa.errors import MedqaError
@@ -184,7 +184,8 @@ def _items(
 
 def _collator(plan: TrainPlan, pad_id: int, borders: bool) -> Collator | PackCollator:
     if plan.batching == "packed":
-        return PackCollator(pad_id, plan.pack_length, min(plan.max_length, plan.pack_length), borders)
+        longest = min(plan.max_length, plan.pack_length)
+        return PackCollator(pad_id, plan.pack_length, longest, most_rows(plan.pack_length), borders)
     return Collator(pad_id, plan.max_length if plan.batching == "padded" else None)
 
 

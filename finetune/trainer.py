@@ -113,7 +113,7 @@ class OrderedTrainer(Trainer):
             return super().training_step(model, {k: v for k, v in batch.items() if k != "tokens"}, count)
         collator: Any = self.data_collator
         loss = torch.zeros((), device=self.args.device)
-        for rows in split_rows(rows_of(batch), self.parts):
+        for rows in split_rows(rows_of(batch), self.parts, padded="attention_mask" in batch):
             part = {k: v for k, v in collator.part(rows, self.parts).items() if k != "tokens"}
             loss = loss + super().training_step(model, part, count)
         return loss
