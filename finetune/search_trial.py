@@ -78,6 +78,8 @@ def run_trial(bench: Bench, choice: Choice, seed: int, callbacks: Sequence[Any])
         max_steps=-1,
         seed=seed,
         report_to="none",
+        best_by="loss",
+        patience=0,  # to stop early would make the budgets unequal
     )
     key = recipe_key("trial", {}, {**choice.as_dict(), "seed": seed})
     checkpoints = bench.folder / key[:12]

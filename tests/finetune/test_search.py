@@ -1,6 +1,8 @@
 import json
+import math
 import signal
 import sys
+from collections import Counter
 
 import pytest
 import yaml
@@ -16,7 +18,7 @@ from finetune.search_ranking import (
     t_interval,
 )
 from finetune.search_space import Choice, Space, from_params, to_params
-from finetune.search_study import TrialRecord
+from finetune.search_study import Study, TrialRecord, Verdict, make_pruner
 from finetune.search_trial import make_budget
 from medqa.errors import MedqaError
 from medqa.paths import PROJECT
@@ -189,6 +191,33 @@ def test_choices_survive_the_database():
     assert from_params(to_params(CHOICE)) == CHOICE
     space = Space((4,), (8,), (0.0,), (("qkv_proj", "down_proj"),), (0.001, 0.1))
     assert space.holds(CHOICE) and not space.holds(Choice(4, 8, 0.0, ("o_proj",), 0.01))
+
+
+@pytest.mark.parametrize("kind", ["median", "hyperband", "none"])
+def test_pruning_spends_less_on_bad_trials_and_the_study_finds_the_good_ones(tmp_path, kind):
+    """Losses by a formula instead of training: best at a learning rate of 0.01 and r of 8, falling over four evaluations."""
+    space = Space((4, 8), (8,), (0.0,), (("o_proj",),), (1e-4, 1.0))
+
+    def run(trial, choice):
+        loss = abs(math.log10(choice.learning_rate) + 2) + (choice.r != 8)
+        for evaluation in range(1, 5):
+            trial.report(loss + 1 / evaluation, evaluation)
+            if evaluation < 4 and trial.should_prune():
+                return Verdict("pruned", None, (), 0.0)
+        return Verdict("complete", loss, ((loss, 1),), 0.0)
+
+    for _ in range(2):  # opened anew, as after an interruption
+        study = Study(tmp_path, "key", space, make_pruner(kind, 4), seed=0)
+        for _ in range(15):
+            study.run_one(None, run)
+    records = study.finished()
+    states = Counter(r.state for r in records)
+    assert len(records) == 30 and (states["pruned"] > 5) == (kind != "none")
+    assert all(r.last_evaluation == 4 for r in records if r.state == "complete")
+    best = min((r for r in records if r.state == "complete"), key=lambda r: r.loss)
+    assert best.choice.r == 8 and 0.003 < best.choice.learning_rate < 0.03
+    drawn = [abs(math.log10(r.choice.learning_rate) + 2) for r in records]
+    assert sum(drawn[20:]) < sum(drawn[:10])  # it has learned where to look
 
 
 def record(number, loss=None, state="complete", rows=(), last=None):
