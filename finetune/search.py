@@ -116,6 +116,8 @@ def _trials(study: Study, bench: Bench, own: Choice | None, wanted: int, seed: i
             bar.update(1)
             loss = "" if verdict.loss is None else f" {verdict.loss:.4f}"
             tqdm.write(f"trial {number}/{wanted}: {verdict.state}{loss}, {verdict.seconds:.0f} s", file=sys.stderr)
+            if verdict.last:
+                return False
     return True
 
 
@@ -127,21 +129,21 @@ def _one(bench: Bench, trial: Any, choice: Choice, seed: int) -> Verdict | None:
     report = Report(trial)
     began = time.perf_counter()
     try:
-        scores = run_trial(bench, choice, seed, [report])
+        scores, stop = run_trial(bench, choice, seed, [report])
     except torch.cuda.OutOfMemoryError:  # a large r may not fit where a small one does: a finding, not the end
         return Verdict("failed", None, (), time.perf_counter() - began, OUT_OF_MEMORY)
     seconds = time.perf_counter() - began
     if scores is None:
         return None
     if report.pruned:
-        return Verdict("pruned", None, (), seconds)
+        return Verdict("pruned", None, (), seconds, last=stop)
     pairs = tuple((s.loss, s.tokens) for s in scores)
     loss = mean_loss(scores)
     if not math.isfinite(loss):
         return Verdict(
             "failed", None, (), seconds, "the loss is not a number: the learning rate is too high for these settings"
         )
-    return Verdict("complete", loss, pairs, seconds)
+    return Verdict("complete", loss, pairs, seconds, last=stop)
 
 
 def _repeat(study: Study, bench: Bench, ss: SearchSettings, seed: int) -> bool:
@@ -152,12 +154,14 @@ def _repeat(study: Study, bench: Bench, ss: SearchSettings, seed: int) -> bool:
         for other in range(seed + 1, seed + ss.seeds):
             if (record.number, other) in known:
                 continue
-            scores = run_trial(bench, record.choice, other, [])
+            scores, stop = run_trial(bench, record.choice, other, [])
             if scores is None:
                 return False
             loss = mean_loss(scores)
             study.add_repeat(record.number, other, loss)
             say(f"trial {record.number} with seed {other}: {loss:.4f}")
+            if stop:
+                return False
     return True
 
 

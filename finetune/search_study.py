@@ -49,6 +49,8 @@ class Verdict:
     rows: tuple[tuple[float, int], ...]
     seconds: float
     reason: str | None = None
+    last: bool = False
+    """A signal came as it ended: no trial after this one."""
 
 
 class Study:

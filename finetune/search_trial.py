@@ -62,8 +62,9 @@ def make_budget(rows: Sequence[Encoded], supervised_tokens: int, seed: int) -> B
     return Budget(tuple(rows[i] for i in sorted(taken)), 1.0, seen)
 
 
-def run_trial(bench: Bench, choice: Choice, seed: int, callbacks: Sequence[Any]) -> list[RowScore] | None:
-    """Scores of the validation rows with the best weights of a run; None if a signal interrupted it.
+def run_trial(bench: Bench, choice: Choice, seed: int, callbacks: Sequence[Any]) -> tuple[list[RowScore] | None, bool]:
+    """(scores of the validation rows with the best weights of a run, whether to stop after it); no scores if a signal
+    interrupted it.
 
     An interrupted run goes on from its checkpoint when the same choice and seed come again.
     """
@@ -94,7 +95,7 @@ def run_trial(bench: Bench, choice: Choice, seed: int, callbacks: Sequence[Any])
     del model
     gc.collect()  # the trainer and its model refer to each other
     _release(bench.compute)
-    return scores
+    return scores, outcome.signalled
 
 
 def _release(compute: Compute) -> None:

@@ -76,6 +76,8 @@ class TrainOutcome:
     """Parts that batches were split into because memory ran out."""
     first_step_seconds: float | None = None
     """Seconds of this process' first optimiser step, compilation included."""
+    signalled: bool = False
+    """Whether a signal came, also if during the last step, when there was nothing left to interrupt."""
 
 
 def train(
@@ -148,7 +150,7 @@ def train(
             trainer.train(resume_from_checkpoint=str(resume.checkpoint) if resume.checkpoint else None)
         finally:
             restore_layers(model)
-    return _outcome(trainer, stop.stopped, progress, resume.checkpoint)
+    return dataclasses.replace(_outcome(trainer, stop.stopped, progress, resume.checkpoint), signalled=bool(received))
 
 
 def best_metric(best_by: Literal["loss", "rouge_l"]) -> tuple[str, bool]:
