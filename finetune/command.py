@@ -1,23 +1,26 @@
-"""``medqa finetune generator`` and ``medqa finetune merge``: settings become plain arguments here, and nowhere below."""
+"""``medqa finetune generator``: settings become plain arguments here, and nowhere below."""
 
-import sys
 from collections import Counter
-from collections.abc import Sequence
+from collections.abc import Callable, Sequence
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
+from finetune.answers import mean_rouge_l
 from finetune.checkpoints import checkpoint_folder, remove_checkpoints
+from finetune.checks import fitting_plan, memory_load, refuse_contradictions
 from finetune.examples import Example, Shares
 from finetune.jsonl import read_examples, refuse_held_out, write_examples
 from finetune.lora import add_lora, trainable_parameters
 from finetune.masking import EncodedSet, describe_example, encode_all
-from finetune.merge import merge
+from finetune.memory import read_shape
 from finetune.model import (
     choose_compute,
     load_base,
     refuse_4bit_on_cpu,
+    refuse_sharding,
 )
 from finetune.result import save_result
+from finetune.tracking import check_tracker, tracking
 from finetune.train import TrainOutcome, TrainPlan, train
 from ingest.corpus import Corpus, read_corpus
 from medqa.adapter import KIND, MAKE
@@ -26,12 +29,11 @@ from medqa.errors import MedqaError
 from medqa.files import sha256_file, staged_folder
 from medqa.manifest import is_current, read_manifest, recipe_key
 from medqa.paths import locate
+from medqa.processes import from_main, join, say, world_size
 from medqa.settings import FinetuneSettings, Settings
 
 if TYPE_CHECKING:
     from retrieval.encoder import Encoder
-
-__all__ = ["merge", "train_generator"]
 
 
 def train_generator(
@@ -57,32 +59,52 @@ def train_generator(
         return _export(settings, limit, export)
     fs, gs = settings.finetune, settings.generator
     out = Path(fs.out)
+    refuse_contradictions(fs)
+    check_tracker(fs.report_to)
     compute = choose_compute(gs.device)
     refuse_4bit_on_cpu(gs.quantize, compute)
-    folder = resolve_model(gs.model, settings.offline)
+    if fs.compile and compute.device != "cuda":
+        raise MedqaError("wanted a CUDA device for finetune.compile=true, found none; set finetune.compile=false")
+    refuse_sharding(fs.sharding, compute)
+    join(compute.device)
+    folder = from_main(lambda: resolve_model(gs.model, settings.offline))
     base = {"name": portable_name(gs.model), "fingerprint": base_fingerprint(folder)}
-    corpus = _corpus(settings)
-    inputs = _inputs(settings, corpus, base["fingerprint"])
-    recipe = _recipe(settings, limit)
+    corpus = load_corpus(settings)
+    inputs = recipe_inputs(settings, corpus, base["fingerprint"])
+    recipe = train_recipe(settings, limit)
     key = recipe_key(KIND, inputs, recipe)
     if is_current(out, KIND, key):
         return {"adapter": str(out), "reused": True, **_summary(read_manifest(out, KIND, MAKE))}
 
-    train_examples, eval_examples = _examples(settings, corpus, limit)
+    train_examples, eval_examples = from_main(lambda: load_examples(settings, corpus, limit))
     tokenizer = load_tokenizer(folder)
     rows = encode_all(tokenizer, train_examples, fs.max_length)
     eval_rows = encode_all(tokenizer, eval_examples, fs.max_length)
-    _say(_describe(train_examples, rows, eval_rows))
-    _say(f"one example as the loss sees it:\n{describe_example(tokenizer, rows.rows[0])}\n")
-    _say(f"training on {compute.device} in {compute.dtype}: {compute.why}")
+    say(_describe(train_examples, rows, eval_rows))
+    say(f"one example as the loss sees it:\n{describe_example(tokenizer, rows.rows[0])}\n")
+    say(f"training on {compute.device} in {compute.dtype}: {compute.why}")
+    load = memory_load(fs, gs.quantize, compute)
+    plan = from_main(lambda: fitting_plan(train_plan(fs, settings.seed), fs, load, read_shape(folder), compute))
 
     _seed(settings.seed)
-    model, modules = add_lora(load_base(folder, gs.quantize, compute), fs.targets, fs.r, fs.alpha, fs.dropout)
+    base_model = load_base(folder, gs.quantize, compute, fs.upcast, fs.sharding)
+    model, modules = add_lora(base_model, fs.targets, fs.r, fs.alpha, fs.dropout)
     trainable, parameters = trainable_parameters(model)
-    _say(f"LoRA on {modules} modules: {trainable:,} of {parameters:,} parameters train")
+    say(f"LoRA on {modules} modules: {trainable:,} of {parameters:,} parameters train")
     pad_id = tokenizer.pad_token_id if tokenizer.pad_token_id is not None else tokenizer.eos_token_id
     checkpoints = checkpoint_folder(out, key)
-    outcome = train(model, rows.rows, eval_rows.rows, pad_id, _plan(fs, settings.seed), compute, checkpoints, key)
+    with tracking(out.parent / "tensorboard" / checkpoints.name):
+        outcome = train(
+            model,
+            rows.rows,
+            eval_rows.rows,
+            pad_id,
+            plan,
+            compute,
+            checkpoints,
+            key,
+            answers=_answers(fs, tokenizer, eval_rows, gs.max_new_tokens),
+        )
     if outcome.interrupted:
         return _interrupted(outcome, checkpoints, config)
 
@@ -91,29 +113,42 @@ def train_generator(
         "trainable": trainable,
         "modules": modules,
         "compute": f"{compute.device}, {compute.dtype}",
+        "micro_batch": plan.batch_size,
+        "parts": outcome.parts,
     }
-    with staged_folder(out) as stage:
-        manifest = save_result(stage, model, tokenizer, base, outcome, inputs, recipe, facts)
-    remove_checkpoints(out)
-    return {"adapter": str(out), "reused": False, **_summary(manifest)}
+    if fs.sharding == "fsdp":
+        from finetune.sharded import gather_adapter
+
+        weights = gather_adapter(model)
+    else:
+        weights = None
+
+    def finish() -> dict[str, Any]:
+        with staged_folder(out) as stage:
+            manifest = save_result(stage, model, tokenizer, base, outcome, inputs, recipe, facts, weights)
+        remove_checkpoints(out)
+        return manifest
+
+    return {"adapter": str(out), "reused": False, **_summary(from_main(finish))}
 
 
 def _export(settings: Settings, limit: int | None, export: Path) -> dict[str, Any]:
-    train_examples, eval_examples = _examples(settings, _corpus(settings), limit)
+    train_examples, eval_examples = load_examples(settings, load_corpus(settings), limit)
     write_examples(export, [*train_examples, *eval_examples])
     return {"examples": str(export), "train": len(train_examples), "validation": len(eval_examples)}
 
 
-def _corpus(settings: Settings) -> Corpus | None:
+def load_corpus(settings: Settings) -> Corpus | None:
     """The corpus; None where ready-made examples travelled without it."""
     path = locate(settings.corpus)
     if settings.finetune.examples is not None and not path.exists():
-        _say(f"no corpus at {path}: the examples cannot be checked for held-out pairs here")
+        say(f"no corpus at {path}: the examples cannot be checked for held-out pairs here")
         return None
     return read_corpus(path)
 
 
-def _inputs(settings: Settings, corpus: Corpus | None, base: str) -> dict[str, str]:
+def recipe_inputs(settings: Settings, corpus: Corpus | None, base: str) -> dict[str, str]:
+    """Name -> hash of what a run reads: base model, and the corpus or ready-made examples."""
     inputs = {"base": base}
     if settings.finetune.examples is not None:
         path = locate(settings.finetune.examples)
@@ -124,17 +159,22 @@ def _inputs(settings: Settings, corpus: Corpus | None, base: str) -> dict[str, s
     return {**inputs, "corpus": corpus.fingerprint}
 
 
-def _recipe(settings: Settings, limit: int | None) -> dict[str, Any]:
+def train_recipe(settings: Settings, limit: int | None) -> dict[str, Any]:
     """The settings that decide the adapter's content; where it goes and what it is tracked with do not."""
-    recipe: dict[str, Any] = settings.finetune.model_dump(mode="json", exclude={"out", "examples", "report_to"})
+    recipe: dict[str, Any] = settings.finetune.model_dump(
+        mode="json", exclude={"out", "examples", "report_to", "kept_checkpoints", "check_memory"}
+    )
     recipe |= {"seed": settings.seed, "limit": limit, "quantize": settings.generator.quantize}
+    if world_size() > 1:  # each reads a batch of its own: together they make larger steps
+        recipe["processes"] = world_size()
     if settings.finetune.examples is None:
         recipe |= {f"passages.{k}": v for k, v in settings.passages.model_dump(mode="json").items()}
         recipe["retrieval.encoder"] = settings.retrieval.encoder
     return recipe
 
 
-def _examples(settings: Settings, corpus: Corpus | None, limit: int | None) -> tuple[list[Example], list[Example]]:
+def load_examples(settings: Settings, corpus: Corpus | None, limit: int | None) -> tuple[list[Example], list[Example]]:
+    """(training, validation) examples of the recipe: the ready-made ones, or built from ``corpus``; ``limit`` train pairs."""
     fs = settings.finetune
     if fs.examples is not None:
         return _ready_made(locate(fs.examples), corpus, limit, fs.eval_examples)
@@ -178,7 +218,8 @@ def _ready_made(
     return train_examples, eval_examples
 
 
-def _plan(fs: FinetuneSettings, seed: int) -> TrainPlan:
+def train_plan(fs: FinetuneSettings, seed: int) -> TrainPlan:
+    """The settings of the training run as plain values."""
     return TrainPlan(
         learning_rate=fs.learning_rate,
         epochs=fs.epochs,
@@ -192,7 +233,26 @@ def _plan(fs: FinetuneSettings, seed: int) -> TrainPlan:
         sampling=fs.sampling,
         report_to=fs.report_to,
         seed=seed,
+        sharding=fs.sharding,
+        batching=fs.batching,
+        max_length=fs.max_length,
+        pack_length=fs.pack_length,
+        compile=fs.compile,
+        kept_layers=fs.kept_layers,
+        kept_checkpoints=fs.kept_checkpoints,
+        best_by=fs.best_by,
+        patience=fs.patience,
     )
+
+
+def _answers(
+    fs: FinetuneSettings, tokenizer: Any, eval_rows: EncodedSet, max_new_tokens: int
+) -> Callable[[Any], float] | None:
+    """The generation metric on the first rows of a fixed sample, where the best checkpoint is chosen by it."""
+    if fs.best_by != "rouge_l":
+        return None
+    sample = eval_rows.rows[: fs.answer_examples]
+    return lambda model: mean_rouge_l(model, tokenizer, sample, max_new_tokens)
 
 
 def _counts(examples: Sequence[Example], rows: EncodedSet, eval_rows: EncodedSet) -> dict[str, Any]:
@@ -222,8 +282,9 @@ def _summary(manifest: dict[str, Any]) -> dict[str, Any]:
 
 
 def _interrupted(outcome: TrainOutcome, checkpoints: Path, config: Path | None) -> dict[str, Any]:
-    command = "medqa finetune generator" + (f" --config {config}" if config else "")
-    _say(f"stopped at step {outcome.step} of {outcome.max_steps}, saved in {checkpoints}; go on with: {command}")
+    several = f"torchrun --nproc-per-node {world_size()} -m medqa.cli" if world_size() > 1 else "medqa"
+    command = f"{several} finetune generator" + (f" --config {config}" if config else "")
+    say(f"stopped at step {outcome.step} of {outcome.max_steps}, saved in {checkpoints}; go on with: {command}")
     return {"interrupted": True, "step": outcome.step, "checkpoints": str(checkpoints), "resume": command}
 
 
@@ -231,7 +292,3 @@ def _seed(seed: int) -> None:
     from transformers import set_seed
 
     set_seed(seed)
-
-
-def _say(text: str) -> None:
-    print(text, file=sys.stderr, flush=True)

@@ -1,123 +1,158 @@
-"""Fold an adapter into its base model, and prove that the merged model still is the adapted one.
+"""Fold an adapter into its base model: ``W + scale * B A``, summed in fp32 and rounded once to the precision that serves.
 
-Merging rounds ``W + BA`` to the precision that serves, so it is never exact: the gate says how far it may be off. The
-result is an ordinary transformers folder.
+An adapter that was trained on a 4-bit base has learned beside that base's rounding errors. It is merged into the 4-bit values,
+written out in full (``dequantised``): the result is the model that was trained, where merging into the original weights
+would be another one, close to it at best. Either way the result is an ordinary transformers folder.
 """
 
 import os
-import sys
+import shutil
+import warnings
+from dataclasses import dataclass
 from pathlib import Path
-from typing import Any
+from typing import Any, Literal
 
-from medqa.adapter import KIND, MAKE, check_adapter
-from medqa.base_model import base_fingerprint, load_tokenizer, resolve_model
-from medqa.errors import GateFailed
-from medqa.files import staged_folder
-from medqa.hardware import pick_device, pick_dtype
-from medqa.manifest import read_manifest, write_manifest
-from medqa.paths import locate
-from rag.prompt import Source, messages_for, render
+from medqa.base_model import nf4_config, short_reason
+from medqa.errors import MedqaError
 
-MAX_LOSS_DIFFERENCE = 0.02
-"""Nats per token on the prompts below: about the spread between two evaluations of one model in bf16 with other batches."""
-MIN_AGREEMENT = 0.9
-"""Share of positions whose most likely token is the same: bf16 turns near-ties, and nothing else, around."""
-
-_PROMPTS: tuple[tuple[str, tuple[Source, ...] | None, str], ...] = (
-    (
-        "What is a sprain?",
-        (
-            Source("A sprain is a stretched or torn ligament. Ankles are sprained most often.", "Sprain"),
-            Source("Ice and rest bring the swelling down.", "Swelling"),
-        ),
-        "A sprain is a stretched or torn ligament. [1] Ankles are sprained most often. [1]",
-    ),
-    (
-        "How is hay fever treated?",
-        (
-            Source("A cold is caused by a virus.", "Common cold"),
-            Source("Hay fever is treated with antihistamines and nasal sprays.", "Hay fever"),
-        ),
-        "Hay fever is treated with antihistamines and nasal sprays. [2]",
-    ),
-    ("What are the symptoms of dehydration?", None, "Thirst, dark urine, tiredness and dizziness are common."),
-)
+SENTENCEPIECE = "tokenizer.model"
+"""llama.cpp's converter reads a Phi-3's vocabulary from this file, which transformers neither needs nor writes."""
 
 
-def merge(adapter: Path, out: Path) -> dict[str, Any]:
-    """Write the base model with ``adapter`` merged in to ``out``, in the precision this machine serves in.
+@dataclass(frozen=True, slots=True)
+class Form:
+    """A way to hold the base model's weights."""
+
+    dtype: str
+    """``bfloat16``, ``float16`` or ``float32``: of the weights, or of the products where they are in 4 bits."""
+    quantize: Literal["none", "nf4"]
+    device: str
+
+    def __str__(self) -> str:
+        return f"NF4 with products in {self.dtype}" if self.quantize == "nf4" else self.dtype
+
+
+def load_form(folder: Path, form: Form) -> Any:
+    """The causal language model in ``folder``, held in ``form``, in evaluation mode.
 
     Raises:
-        MedqaError: no adapter there, or its base model is not.
-        GateFailed: the merged model differs from base plus adapter beyond the bounds above; nothing is written.
+        MedqaError: nothing there that loads, or no bitsandbytes for 4 bits.
     """
     import torch
-    from peft import PeftModel
     from transformers import AutoModelForCausalLM
 
-    adapter = locate(adapter)
-    made_on = read_manifest(adapter, KIND, MAKE)["base"]
-    folder = resolve_model(made_on["name"], offline=False)
-    check_adapter(adapter, folder)
-    tokenizer = load_tokenizer(adapter)
-    device = pick_device("auto")
-    dtype = pick_dtype(device)
-
-    def load(path: Path, kind: str) -> Any:
-        return AutoModelForCausalLM.from_pretrained(path, dtype=getattr(torch, kind), device_map={"": device}).eval()
-
-    reference = _answers(PeftModel.from_pretrained(load(folder, dtype), str(adapter)).eval(), tokenizer)
-    # Summed in fp32, rounded once.
-    merged = (
-        PeftModel.from_pretrained(load(folder, "float32"), str(adapter)).merge_and_unload().to(getattr(torch, dtype))
-    )
-    with staged_folder(out) as stage:
-        merged.save_pretrained(stage)
-        tokenizer.save_pretrained(stage)
-        parity = compare(reference, _answers(load(stage, dtype), tokenizer))
-        gate(parity)
-        for file in stage.iterdir():
-            os.chmod(file, 0o644)
-        weights = {"base": made_on["fingerprint"], "adapter": read_manifest(adapter, KIND, MAKE)["key"]}
-        write_manifest(
-            stage, "merged model", weights, {"dtype": dtype}, {"fingerprint": base_fingerprint(stage), **parity}
+    dtype = getattr(torch, form.dtype)
+    extra = {"quantization_config": nf4_config(dtype)} if form.quantize == "nf4" else {}
+    try:
+        model = AutoModelForCausalLM.from_pretrained(
+            folder, dtype=dtype, device_map={"": form.device}, local_files_only=True, **extra
         )
-    print(f"merged in {dtype}: {parity}", file=sys.stderr, flush=True)
-    return {"model": str(out), "dtype": dtype, **parity}
+    except (OSError, ValueError, KeyError, RuntimeError) as error:
+        raise MedqaError(
+            f"wanted a causal language model in {folder}, found none that loads ({short_reason(error)})"
+        ) from error
+    return model.eval()
 
 
-def compare(reference: list[tuple[float, list[int]]], merged: list[tuple[float, list[int]]]) -> dict[str, float]:
-    """Largest loss difference and share of equal greedy tokens between two models' ``(loss, greedy ids)`` per prompt."""
-    pairs = list(zip(reference, merged, strict=True))
-    same = [a == b for (_, left), (_, right) in pairs for a, b in zip(left, right, strict=True)]
-    return {
-        "loss_difference": round(max(abs(a - b) for (a, _), (b, _) in pairs), 6),
-        "greedy_agreement": round(sum(same) / len(same), 4),
-    }
+def load_adapted(base: Any, adapter: Path) -> Any:
+    """``base`` with the adapter in ``adapter`` on it, in evaluation mode.
 
+    Raises:
+        MedqaError: files that do not load, or matrices that do not fit the base; peft itself only warns of missing ones.
+    """
+    from peft import PeftModel
+    from safetensors import SafetensorError
 
-def gate(parity: dict[str, float]) -> None:
-    """Raise GateFailed where ``compare``'s figures are beyond the bounds."""
-    if parity["loss_difference"] > MAX_LOSS_DIFFERENCE or parity["greedy_agreement"] < MIN_AGREEMENT:
-        raise GateFailed(
-            f"wanted the merged model within {MAX_LOSS_DIFFERENCE} nats and {MIN_AGREEMENT:.0%} equal tokens of base plus "
-            f"adapter, found {parity['loss_difference']} and {parity['greedy_agreement']:.0%}; serve the adapter unmerged"
+    try:
+        with warnings.catch_warnings(record=True) as caught:
+            warnings.simplefilter("always")
+            model = PeftModel.from_pretrained(base, str(adapter))
+    except (OSError, ValueError, KeyError, RuntimeError, SafetensorError) as error:
+        raise MedqaError(
+            f"wanted an adapter in {adapter} that fits its base model, found none that loads ({short_reason(error)}); "
+            "fine-tune it again or give another one"
+        ) from error
+    missing = [str(w.message) for w in caught if "missing adapter keys" in str(w.message)]
+    if missing:
+        raise MedqaError(
+            f"wanted all matrices of the adapter in {adapter}, found some missing ({missing[0][:120]}); fine-tune it again"
         )
+    return model.eval()
 
 
-def _answers(model: Any, tokenizer: Any) -> list[tuple[float, list[int]]]:
-    """Loss of the fixed answers and the most likely token at each of their positions, per prompt."""
+def merge_weights(folder: Path, adapter: Path, form: Form, dequantised: bool) -> Any:
+    """The model in ``folder`` with ``adapter`` folded in, in ``form.dtype``, not quantised.
+
+    Args:
+        folder: the base model.
+        adapter: a PEFT folder with LoRA matrices.
+        form: its dtype is the result's; its device does the work, and must hold the model in that type.
+        dequantised: take each linear weight through NF4 and back first.
+
+    Raises:
+        MedqaError: an adapter that does not fit, or one with infinite or undefined numbers.
+    """
     import torch
 
-    found = []
-    for question, sources, answer in _PROMPTS:
-        prompt = render(tokenizer, messages_for(question, sources))
-        target = tokenizer(answer, add_special_tokens=False)["input_ids"]
-        ids = torch.tensor([prompt + target], device=model.device)
-        with torch.inference_mode():
-            logits = (
-                model(input_ids=ids, use_cache=False).logits[0, len(prompt) - 1 : -1].float()
-            )  # (answer, vocabulary)
-        loss = torch.nn.functional.cross_entropy(logits, ids[0, len(prompt) :])
-        found.append((float(loss), logits.argmax(-1).tolist()))
-    return found
+    model = load_form(folder, Form(form.dtype, "none", form.device))
+    if dequantised:
+        _take_through_nf4(model, folder, form)
+    if model.config.tie_word_embeddings and _adapts_the_head(model, adapter):
+        head = model.get_output_embeddings()  # alone: a change of the head must not reach the input embeddings
+        head.weight = torch.nn.Parameter(head.weight.detach().clone(), requires_grad=False)
+        model.config.tie_word_embeddings = False
+    adapted = load_adapted(model, adapter)
+    _add_updates(adapted, adapter)
+    return adapted.unload()
+
+
+def save_merged(stage: Path, merged: Any, tokenizer: Any, base: Path) -> None:
+    """Write model, tokenizer with chat template and, where the base has one, its sentencepiece file to ``stage``."""
+    merged.config.use_cache = True  # off in training, and several times slower to serve without
+    merged.save_pretrained(stage)
+    tokenizer.save_pretrained(stage)
+    if (base / SENTENCEPIECE).is_file():
+        shutil.copyfile(base / SENTENCEPIECE, stage / SENTENCEPIECE)
+    for file in stage.iterdir():
+        os.chmod(file, 0o644)  # safetensors writes 0600, unreadable to a service account
+
+
+def _add_updates(adapted: Any, adapter: Path) -> None:
+    """Add each LoRA update to its weight. peft's own merge rounds the update before it adds it: two roundings, not one."""
+    import torch
+    from peft.tuners.lora import LoraLayer
+
+    with torch.no_grad():
+        layers: list[Any] = [module for module in adapted.modules() if isinstance(module, LoraLayer)]
+        for module in layers:
+            weight = module.get_base_layer().weight
+            for name in module.active_adapters:
+                update = module.get_delta_weight(name).float()
+                if not torch.isfinite(update).all():
+                    raise MedqaError(
+                        f"wanted finite numbers in the adapter {adapter}, found others; fine-tune it again"
+                    )
+                weight.copy_(weight.float() + update)
+
+
+def _take_through_nf4(model: Any, folder: Path, form: Form) -> None:
+    """Replace the weights of ``model`` that NF4 would quantise by what NF4 makes of them."""
+    import torch
+    from bitsandbytes.functional import dequantize_4bit
+    from bitsandbytes.nn import Linear4bit
+
+    quantised = load_form(folder, Form(form.dtype, "nf4", form.device))
+    with torch.no_grad():
+        for name, module in quantised.named_modules():
+            if isinstance(module, Linear4bit):
+                packed: Any = module.weight  # bitsandbytes' own kind of parameter
+                weight = dequantize_4bit(packed.data, packed.quant_state)
+                model.get_submodule(name).weight.copy_(weight)
+
+
+def _adapts_the_head(model: Any, adapter: Path) -> bool:
+    from peft import PeftConfig
+
+    targets = PeftConfig.from_pretrained(str(adapter)).target_modules or ()
+    head = next(name for name, module in model.named_modules() if module is model.get_output_embeddings())
+    return head in ([targets] if isinstance(targets, str) else targets)

@@ -7,6 +7,7 @@ from typing import Any, Literal
 from medqa.base_model import nf4_config, short_reason
 from medqa.errors import MedqaError
 from medqa.hardware import cpu_has_bf16, pick_device, pick_dtype
+from medqa.processes import local_rank, world_size
 
 
 @dataclass(frozen=True, slots=True)
@@ -40,11 +41,19 @@ def choose_compute(device: str) -> Compute:
     return Compute("cuda", "float16", f"{name} has no bf16 in hardware (compute capability below 8.0)")
 
 
-def load_base(folder: Path, quantize: Literal["none", "nf4"], compute: Compute) -> Any:
+def load_base(
+    folder: Path,
+    quantize: Literal["none", "nf4"],
+    compute: Compute,
+    upcast: bool = False,
+    sharding: Literal["none", "fsdp"] = "none",
+) -> Any:
     """The frozen base model for training, ``use_cache`` off.
 
     ``nf4`` is QLoRA (Dettmers et al. 2023, arXiv:2305.14314): weights in 4-bit NormalFloat, their scales quantised
-    again, products in ``compute.dtype``.
+    again, products in ``compute.dtype``. With ``upcast`` its norms, embeddings and head are fp32, and so is what passes
+    between layers: twice the memory traffic. The norms compute in fp32 either way. For ``fsdp`` the packed bytes
+    are stored as numbers of the products' type, which is all that PyTorch can spread over GPUs.
 
     Raises:
         MedqaError: ``nf4`` without CUDA or bitsandbytes, or nothing that loads.
@@ -56,12 +65,12 @@ def load_base(folder: Path, quantize: Literal["none", "nf4"], compute: Compute) 
     dtype = getattr(torch, compute.dtype)
     extra: dict[str, Any] = {}
     if quantize == "nf4":
-        extra["quantization_config"] = nf4_config(dtype)
+        extra["quantization_config"] = nf4_config(dtype, storage=dtype if sharding == "fsdp" else None)
     try:
         model = AutoModelForCausalLM.from_pretrained(
             folder,
             dtype=dtype,
-            device_map={"": 0 if compute.device == "cuda" else "cpu"},
+            device_map={"": local_rank() if compute.device == "cuda" else "cpu"},
             local_files_only=True,
             **extra,
         )
@@ -70,10 +79,11 @@ def load_base(folder: Path, quantize: Literal["none", "nf4"], compute: Compute) 
             f"wanted a causal language model in {folder}, found none that loads ({short_reason(error)})"
         ) from error
     model.config.use_cache = False  # of no use in training, and it makes checkpointing and packing go wrong
-    if quantize == "nf4":
+    # fp16 overflows between layers, where bf16 has fp32's range.
+    if quantize == "nf4" and (upcast or compute.dtype == "float16"):
         from peft import prepare_model_for_kbit_training
 
-        # Checkpointing is the trainer's to switch on; here only norms and head go to fp32 and everything freezes.
+        # Checkpointing is finetune.layers' to switch on.
         model = prepare_model_for_kbit_training(model, use_gradient_checkpointing=False)
     return model
 
@@ -84,4 +94,13 @@ def refuse_4bit_on_cpu(quantize: str, compute: Compute) -> None:
         raise MedqaError(
             "wanted a CUDA device for generator.quantize=nf4 (a 4-bit recipe for GPUs), found none; "
             "use configs/nano-cpu.yaml or generator.quantize=none"
+        )
+
+
+def refuse_sharding(sharding: str, compute: Compute) -> None:
+    """Stop early where a model is to be spread over GPUs and there is one process, or no GPU."""
+    if sharding == "fsdp" and (compute.device != "cuda" or world_size() < 2):
+        raise MedqaError(
+            f"wanted at least two processes with a GPU each for finetune.sharding=fsdp, found {world_size()} on "
+            f"{compute.device}; start with torchrun --nproc-per-node 2 -m medqa.cli ..., or set finetune.sharding=none"
         )

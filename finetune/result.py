@@ -21,6 +21,7 @@ def save_result(
     inputs: Mapping[str, str],
     settings: Mapping[str, Any],
     facts: Mapping[str, Any],
+    weights: Mapping[str, Any] | None = None,
 ) -> dict[str, Any]:
     """Fill ``folder`` (empty, staged) and return its manifest.
 
@@ -33,9 +34,10 @@ def save_result(
         inputs: name -> hash of what it was made from.
         settings: what decides the content.
         facts: more figures for card and manifest (``finetune.command`` has the list).
+        weights: the adapter's tensors where they are spread over processes and were gathered; None takes the model's.
     """
     # Looking for resized embeddings, peft would ask the hub for the base's configuration; ours are never resized.
-    model.save_pretrained(folder, save_embedding_layers=False)
+    model.save_pretrained(folder, save_embedding_layers=False, state_dict=weights)
     config = read_json(folder / CONFIG)
     config["base_model_name_or_path"] = base["name"]
     write_json(folder / CONFIG, config)

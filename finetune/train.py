@@ -1,25 +1,29 @@
 """The training run: LoRA matrices of a prepared model on encoded rows; evaluation, checkpoints, resume, a clean stop."""
 
 import dataclasses
-import importlib.util
 import signal
-import sys
 import threading
-from collections.abc import Iterator, Sequence
+from collections.abc import Callable, Iterator, Sequence
 from contextlib import contextmanager
 from dataclasses import dataclass
 from pathlib import Path
 from typing import Any, Literal
 
+from finetune.attention import use_packed_rows
 from finetune.checkpoints import find_resume
 from finetune.collate import Collator, Rows
-from finetune.masking import Encoded
+from finetune.curriculum import base_losses
+from finetune.layers import decoder_layers, prepare_layers, restore_layers
+from finetune.masking import IGNORE, Encoded
 from finetune.model import Compute
-from finetune.sampling import Strategy
+from finetune.packing import PackCollator, Packs, most_rows, pack_order, plan_packs
+from finetune.sampling import Strategy, epoch_order
+from finetune.tracking import check_tracker
 from medqa.errors import MedqaError
+from medqa.processes import from_main, say, world_size
 
-KEPT_CHECKPOINTS = 2
-"""The newest, to resume from, and the best so far."""
+Batching = Literal["padded", "dynamic", "packed"]
+"""Rows padded to the recipe's maximum, to the longest of their batch, or packed into lines of fixed length."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -36,8 +40,17 @@ class TrainPlan:
     checkpointing: bool
     optim: str
     sampling: Strategy
-    report_to: Literal["none", "tensorboard"]
+    report_to: str
     seed: int
+    batching: Batching = "dynamic"
+    max_length: int = 1024
+    pack_length: int = 4096
+    compile: bool = False
+    kept_layers: int = 0
+    kept_checkpoints: int = 2
+    best_by: Literal["loss", "rouge_l"] = "loss"
+    patience: int = 0
+    sharding: Literal["none", "fsdp"] = "none"
 
 
 @dataclass(frozen=True, slots=True)
@@ -52,13 +65,19 @@ class TrainOutcome:
     seconds: float
     """Seconds in optimiser steps of this process, evaluation and saving not counted."""
     tokens_per_second: float | None
-    """Real (not padding) tokens through training steps per second; None where no step ran."""
+    """Real (not padding) tokens through training steps per second, of all processes; None where no step ran."""
     base_eval_loss: float | None
     """Validation loss before the first step, in nats per supervised token."""
     best_eval_loss: float | None
     best_step: int | None
     state: dict[str, Any]
     """The trainer's state: every logged figure by step."""
+    parts: int = 1
+    """Parts that batches were split into because memory ran out."""
+    first_step_seconds: float | None = None
+    """Seconds of this process' first optimiser step, compilation included."""
+    signalled: bool = False
+    """Whether a signal came, also if during the last step, when there was nothing left to interrupt."""
 
 
 def train(
@@ -70,58 +89,138 @@ def train(
     compute: Compute,
     checkpoints: Path,
     key: str,
+    callbacks: Sequence[Any] = (),
+    answers: Callable[[Any], float] | None = None,
 ) -> TrainOutcome:
     """Train ``model`` (a PEFT model) on ``rows``; go on from the newest whole checkpoint of ``key`` if there is one.
 
     SIGTERM and Ctrl-C finish the step, save, and return with ``interrupted``; a second Ctrl-C stops at once.
 
+    Args:
+        callbacks: more of transformers' callbacks.
+        answers: ROUGE-L of the model's answers to a fixed sample, where the best checkpoint is chosen by it.
+
     Raises:
-        MedqaError: no rows to evaluate on, or a tracker that is not installed.
+        MedqaError: no rows to evaluate on, a tracker that is not installed, or memory that does not hold one row.
     """
     if not eval_rows:
         raise MedqaError(
             "wanted validation examples to choose the best checkpoint by, found none; see medqa ingest and split"
         )
-    if plan.report_to == "tensorboard" and importlib.util.find_spec("tensorboard") is None:
-        raise MedqaError(
-            "wanted tensorboard for finetune.report_to, found none; install it or set finetune.report_to=none"
-        )
+    check_tracker(plan.report_to)
     from transformers.trainer_callback import PrinterCallback, ProgressCallback
 
-    from finetune.trainer import OrderedTrainer, Progress, Seal, Stop
+    from finetune.callbacks import Progress, Seal, Stop
+    from finetune.trainer import OrderedTrainer
 
-    resume = find_resume(checkpoints, key)
+    kind: type[OrderedTrainer] = OrderedTrainer
+    if plan.sharding == "fsdp":
+        from finetune.sharded import ShardedTrainer as kind
+    resume = from_main(lambda: find_resume(checkpoints, key))
     for name in resume.damaged:
-        _say(f"{name} is damaged; going on from {resume.checkpoint.name if resume.checkpoint else 'the beginning'}")
+        say(f"{name} is damaged; going on from {resume.checkpoint.name if resume.checkpoint else 'the beginning'}")
     if resume.checkpoint:
-        _say(f"resuming from {resume.checkpoint}")
-    progress = Progress()
+        say(f"resuming from {resume.checkpoint}")
+    difficulty = (
+        from_main(lambda: base_losses(model, rows, checkpoints, compute)) if plan.sampling == "easy_first" else None
+    )
+    data, order = _items(rows, plan, difficulty, pad_id)
+    borders = plan.batching == "packed" and use_packed_rows(model, compute.device)
+    progress = Progress(compute.device)
+    metric, higher_is_better = best_metric(plan.best_by)
+    layers = len(decoder_layers(model))
+    prepare_layers(model, max(0, layers - plan.kept_layers) if plan.checkpointing else 0, plan.compile)
     with _stop_requests() as received:
-        stop = Stop(received)
-        trainer = OrderedTrainer(
+        stop = Stop(received, plan.patience, metric, higher_is_better)
+        trainer = kind(
             model=model,
-            args=_arguments(plan, compute, checkpoints, fresh=resume.checkpoint is None),
-            data_collator=Collator(pad_id),
-            train_dataset=Rows(rows),
+            args=_arguments(plan, compute, checkpoints, resume.checkpoint is None, model),
+            data_collator=_collator(plan, pad_id, borders),
+            train_dataset=data,
             eval_dataset=Rows(sorted(eval_rows, key=lambda r: len(r.input_ids))),  # least padding
-            callbacks=[stop, Seal(key), progress],
-            strategy=plan.sampling,
+            callbacks=[stop, Seal(key), progress, *callbacks],
+            order=order,
+            amp=_amp(compute),
+            compiled=plan.compile,
+            answers=answers,
         )
         for theirs in (PrinterCallback, ProgressCallback):  # both print to stdout, which belongs to --json
             trainer.remove_callback(theirs)
-        trainer.train(resume_from_checkpoint=str(resume.checkpoint) if resume.checkpoint else None)
-    return _outcome(trainer, stop.stopped, progress.seconds, resume.checkpoint)
+        try:
+            trainer.train(resume_from_checkpoint=str(resume.checkpoint) if resume.checkpoint else None)
+        finally:
+            restore_layers(model)
+    return dataclasses.replace(_outcome(trainer, stop.stopped, progress, resume.checkpoint), signalled=bool(received))
 
 
-def _arguments(plan: TrainPlan, compute: Compute, checkpoints: Path, fresh: bool) -> Any:
+def best_metric(best_by: Literal["loss", "rouge_l"]) -> tuple[str, bool]:
+    """Name of the figure that chooses the best checkpoint, and whether higher is better."""
+    return f"eval_{best_by}", best_by == "rouge_l"
+
+
+def _items(
+    rows: Sequence[Encoded], plan: TrainPlan, difficulty: Sequence[float] | None, pad_id: int
+) -> tuple[Rows | Packs, Callable[[int], list[int]]]:
+    """What the loader draws from, and the order for each epoch; blanks that fill up the last turn come last."""
+    lengths = [len(row.input_ids) for row in rows]
+    turn = plan.batch_size * world_size()  # items that all processes read at once
+
+    def rows_in_order(epoch: int) -> list[int]:
+        return epoch_order(lengths, turn * plan.accumulation, plan.seed, epoch, plan.sampling, difficulty)
+
+    if plan.batching != "packed":
+        blanks = blank_rows(len(rows), turn, pad_id)
+        last = range(len(rows), len(rows) + len(blanks))
+        return Rows([*rows, *blanks]), lambda epoch: [*rows_in_order(epoch), *last]
+    packs = plan_packs(lengths, rows_in_order(0), plan.pack_length)
+    say(
+        f"packed {len(rows):,} rows into {len(packs):,} lines of {plan.pack_length:,} tokens, "
+        f"{sum(lengths) / len(packs) / plan.pack_length:.1%} full"
+    )
+    blanks = blank_rows(len(packs), turn, pad_id)
+    blank_packs = [[len(rows) + n] for n in range(len(blanks))]
+    last = range(len(packs), len(packs) + len(blanks))
+    data = Packs([*rows, *blanks], [*packs, *blank_packs])
+    return data, lambda epoch: [*pack_order(len(packs), plan.seed, epoch), *last]
+
+
+def _collator(plan: TrainPlan, pad_id: int, borders: bool) -> Collator | PackCollator:
+    if plan.batching == "packed":
+        longest = min(plan.max_length, plan.pack_length)
+        return PackCollator(pad_id, plan.pack_length, longest, most_rows(plan.pack_length), borders)
+    return Collator(pad_id, plan.max_length if plan.batching == "padded" else None)
+
+
+def _amp(compute: Compute) -> Any:
+    """Type of our autocast; fp16 is the trainer's own affair, as it needs its loss scaling."""
+    import torch
+
+    return torch.bfloat16 if compute.dtype == "bfloat16" else None
+
+
+def blank_rows(count: int, turn: int, pad_id: int) -> list[Encoded]:
+    """Rows without loss that fill up ``count`` items to a multiple of ``turn``, the items that all processes read at once.
+
+    Without them the last turn would be filled with rows of the first. One process needs none.
+    """
+    return [Encoded([pad_id], [IGNORE])] * (-count % turn) if world_size() > 1 else []
+
+
+def _arguments(plan: TrainPlan, compute: Compute, checkpoints: Path, fresh: bool, model: Any) -> Any:
     from transformers import TrainingArguments
 
-    # transformers 5.17 knows only the old name, 5.23 warns of it.
-    names = {f.name for f in dataclasses.fields(TrainingArguments)}
-    prefix = "activation" if "activation_checkpointing" in names else "gradient"
-    checkpointing: dict[str, Any] = {f"{prefix}_checkpointing": plan.checkpointing}
-    if plan.checkpointing:
-        checkpointing[f"{prefix}_checkpointing_kwargs"] = {"use_reentrant": False}
+    several: dict[str, Any] = {}
+    if plan.sharding == "fsdp":
+        from finetune.sharded import decoder_layer, sharding_arguments
+
+        several = sharding_arguments(decoder_layer(model))
+    elif world_size() > 1:
+        several = {"ddp_find_unused_parameters": False}
+    if world_size() > 1 and compute.device == "cpu":
+        several["ddp_backend"] = "gloo"
+    metric, higher_is_better = best_metric(plan.best_by)
+    # Evaluation is padded; a pack stands for as many rows as surely fit its length.
+    eval_batch = max(1, plan.pack_length // plan.max_length) if plan.batching == "packed" else plan.batch_size
     return TrainingArguments(
         output_dir=str(checkpoints),
         learning_rate=plan.learning_rate,
@@ -130,54 +229,58 @@ def _arguments(plan: TrainPlan, compute: Compute, checkpoints: Path, fresh: bool
         num_train_epochs=plan.epochs,
         max_steps=plan.max_steps,
         per_device_train_batch_size=plan.batch_size,
-        per_device_eval_batch_size=plan.batch_size,
+        per_device_eval_batch_size=eval_batch,
         gradient_accumulation_steps=plan.accumulation,
         optim=plan.optim,
         use_cpu=compute.device == "cpu",
-        bf16=compute.dtype == "bfloat16",
         fp16=compute.dtype == "float16",
         eval_strategy="steps",
         eval_steps=plan.eval_steps,
         eval_on_start=fresh,
         save_strategy="steps",
         save_steps=plan.eval_steps,
-        save_total_limit=KEPT_CHECKPOINTS,
+        save_total_limit=plan.kept_checkpoints,
         load_best_model_at_end=True,
-        metric_for_best_model="eval_loss",
-        greater_is_better=False,
+        metric_for_best_model=metric,
+        greater_is_better=higher_is_better,
         prediction_loss_only=True,
         logging_steps=max(1, plan.eval_steps // 5),
-        include_num_input_tokens_seen="non_padding",
+        logging_nan_inf_filter=False,  # it would wait for the GPU at every step
         remove_unused_columns=False,
         label_names=["labels"],
         dataloader_pin_memory=compute.device == "cuda",
-        disable_tqdm=True,  # finetune.trainer.Progress has the bar
+        disable_tqdm=True,  # finetune.callbacks.Progress has the bar
         log_level="error",  # its warnings are about its own defaults, such as a file system's time stamps
         report_to=[] if plan.report_to == "none" else [plan.report_to],
         seed=plan.seed,
         data_seed=plan.seed,
-        **checkpointing,
+        **several,
     )
 
 
-def _outcome(trainer: Any, interrupted: bool, seconds: float, checkpoint: Path | None) -> TrainOutcome:
+def _outcome(trainer: Any, interrupted: bool, progress: Any, checkpoint: Path | None) -> TrainOutcome:
+    import torch
+
     state = dataclasses.asdict(trainer.state)
     best = state.pop("best_model_checkpoint", None)
     state["best_model_checkpoint"] = Path(best).name if best else None  # the folder is a path of this machine
     history = state["log_history"]
-    resumed_from = int(checkpoint.name.rpartition("-")[2]) if checkpoint else 0
-    tokens = state["num_input_tokens_seen"] - trainer._initial_num_input_tokens_seen
+    best_step = state["best_global_step"]
+    losses = {e["step"]: e["eval_loss"] for e in history if "eval_loss" in e}
+    tokens = trainer.accelerator.reduce(torch.tensor(trainer.real_tokens, device=trainer.args.device), "sum").item()
     return TrainOutcome(
         interrupted=interrupted,
         step=state["global_step"],
         max_steps=state["max_steps"],
-        resumed_from=resumed_from,
-        seconds=round(seconds, 2),
-        tokens_per_second=round(tokens / seconds, 1) if seconds else None,
-        base_eval_loss=next((e["eval_loss"] for e in history if e["step"] == 0 and "eval_loss" in e), None),
-        best_eval_loss=state["best_metric"],
-        best_step=state["best_global_step"],
+        resumed_from=int(checkpoint.name.rpartition("-")[2]) if checkpoint else 0,
+        seconds=round(progress.seconds, 2),
+        tokens_per_second=round(tokens / progress.seconds, 1) if progress.seconds else None,
+        base_eval_loss=losses.get(0),
+        best_eval_loss=losses.get(best_step),
+        best_step=best_step,
         state=state,
+        parts=trainer.parts,
+        first_step_seconds=progress.first_step,
     )
 
 
@@ -190,7 +293,7 @@ def _stop_requests() -> Iterator[list[str]]:
         if received:
             raise KeyboardInterrupt
         received.append(signal.Signals(number).name)
-        _say(f"{received[0]}: saving after this step; once more stops at once")
+        say(f"{received[0]}: saving after this step; once more stops at once")
 
     if threading.current_thread() is not threading.main_thread():  # only the main thread may set handlers
         yield received
@@ -201,7 +304,3 @@ def _stop_requests() -> Iterator[list[str]]:
     finally:
         for number, handler in previous.items():
             signal.signal(number, handler)
-
-
-def _say(text: str) -> None:
-    print(text, file=sys.stderr, flush=True)

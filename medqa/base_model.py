@@ -84,8 +84,10 @@ def load_tokenizer(folder: Path) -> Any:
     return tokenizer
 
 
-def nf4_config(compute_dtype: Any) -> Any:
+def nf4_config(compute_dtype: Any, storage: Any = None) -> Any:
     """4-bit NormalFloat with double quantisation (Dettmers et al., 2023, QLoRA, arXiv:2305.14314).
+
+    ``storage`` is the type as which the packed bytes are held; None: as bytes.
 
     Raises:
         MedqaError: bitsandbytes is not installed.
@@ -103,6 +105,7 @@ def nf4_config(compute_dtype: Any) -> Any:
         bnb_4bit_quant_type="nf4",
         bnb_4bit_use_double_quant=True,
         bnb_4bit_compute_dtype=compute_dtype,
+        bnb_4bit_quant_storage=storage,
     )
 
 

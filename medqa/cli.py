@@ -13,6 +13,7 @@ from typing import NoReturn
 
 from medqa import __version__
 from medqa.errors import MedqaError
+from medqa.processes import is_main, rank
 from medqa.records import VARIANTS
 
 
@@ -55,7 +56,8 @@ def main(argv: Sequence[str] | None = None) -> int:
 def _fail(message: str, code: int, debug: bool) -> int:
     if debug:
         traceback.print_exc()
-    print(f"medqa: {' '.join(message.split())}", file=sys.stderr)
+    who = "medqa" if is_main() else f"medqa, process {rank()}"
+    print(f"{who}: {' '.join(message.split())}", file=sys.stderr)
     return code
 
 
@@ -137,7 +139,7 @@ def build_parser() -> argparse.ArgumentParser:
     for name, text in {
         "retriever": "adapt the encoder to the corpus, without loss on other questions",
         "reranker": "train a small cross-encoder on the retriever's lists",
-        "search": "not in this version yet",
+        "search": "try LoRA settings at equal tokens and rank them; goes on after an interruption",
     }.items():
         verb(finetune, name, f"finetune_{name}", text)
 

@@ -16,7 +16,7 @@ MANIFEST = "manifest.json"
 _PACKAGES = (
     "torch", "transformers", "peft", "bitsandbytes", "accelerate", "datasets", "sentence-transformers",
     "faiss-cpu", "bm25s", "rensa", "rouge-score", "sacrebleu", "pandas", "pyarrow", "numpy", "scipy",
-    "charset-normalizer",
+    "charset-normalizer", "optuna",
 )  # fmt: skip
 
 

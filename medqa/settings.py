@@ -189,22 +189,48 @@ class FinetuneSettings(_Section):
     warmup_steps: int = Field(10, ge=0)
     max_length: int = Field(1024, ge=64)
     """Longest example in tokens."""
+    batching: Literal["padded", "dynamic", "packed"] = "dynamic"
+    """Rows padded to ``max_length``, to the longest of their batch, or packed one after the other into lines of
+    ``pack_length`` tokens, unseen by each other; evaluation is never packed."""
     batch_size: int = Field(8, ge=1)
-    """Examples per forward pass and device."""
+    """Examples per forward pass and device; 1 where they are packed."""
+    auto_batch: bool = False
+    """Let the estimate of memory choose how many of ``batch_size`` x ``accumulation`` examples go through at once."""
+    pack_length: int = Field(4096, ge=64)
+    """Tokens of a pack."""
     accumulation: int = Field(1, ge=1)
     """Forward passes per optimiser step."""
     eval_steps: int = Field(25, ge=1)
     """Optimiser steps between evaluations on validation examples, each with a checkpoint."""
     eval_examples: int = Field(64, ge=1)
     """Validation examples per evaluation."""
+    best_by: Literal["loss", "rouge_l"] = "loss"
+    """What chooses the best checkpoint: validation loss, or ROUGE-L of generated answers."""
+    answer_examples: int = Field(32, ge=1)
+    """Validation examples answered at each evaluation for ``rouge_l``, always the same ones."""
+    patience: int = Field(0, ge=0)
+    """Stop after this many evaluations without improvement; 0 never does."""
+    kept_checkpoints: int = Field(2, ge=1)
+    """Newest checkpoints kept, beside the best one."""
     checkpointing: bool = True
     """Recompute activations in the backward pass: less memory, about a third more time."""
+    kept_layers: int = Field(0, ge=0)
+    """Layers that keep their activations although ``checkpointing`` is on: uses memory that is left."""
+    compile: bool = False
+    """Compile the decoder layers: for CUDA, and for batches of one shape (``packed`` or ``padded``)."""
+    upcast: bool = False
+    """With 4 bits: norms, embeddings and head in fp32, as peft's preparation does; always so in fp16."""
+    check_memory: bool = True
+    """Refuse a recipe that the estimate of memory finds too large."""
     optim: str = "adamw_torch"
     """Trainer's optimiser name; ``paged_adamw_8bit`` on a GPU."""
-    sampling: Literal["random", "length"] = "length"
-    """Order of training rows; ``length`` puts rows of similar length into one batch: less padding."""
-    report_to: Literal["none", "tensorboard"] = "none"
-    """Tracker; tensorboard writes its files beside the checkpoints."""
+    sampling: Literal["random", "length", "short_first", "easy_first"] = "length"
+    """Order of training rows; ``length`` puts rows of similar length into one batch: less padding. ``short_first`` and
+    ``easy_first`` (by the base model's loss) are curricula for the first epoch."""
+    sharding: Literal["none", "fsdp"] = "none"
+    """Several GPUs (torchrun): ``none`` keeps the whole base model on each, ``fsdp`` spreads it over them."""
+    report_to: str = "tensorboard"
+    """Tracker: ``none`` or any that transformers knows; tensorboard's files lie in ``tensorboard/`` beside the result."""
     closed_book: float = Field(0.2, ge=0)
     """Share of examples without sources."""
     grounded: float = Field(0.65, ge=0)
@@ -213,6 +239,54 @@ class FinetuneSettings(_Section):
     """Share with distractors only, answered by the refusal."""
     max_answer_sentences: int = Field(6, ge=1)
     """Grounded targets quote at most this many sentences."""
+
+
+class SearchSettings(_Section):
+    """Search for the generator's LoRA settings; whatever is not searched comes from ``finetune``."""
+
+    out: str = "runs/search"
+    """Folder of the search: its memory (``study.db``), table and plots. The same command goes on where it stopped."""
+    trials: int = Field(20, ge=1)
+    """Settings tried; the recipe's own come first. May be raised later."""
+    supervised_tokens: int = Field(200_000, ge=1)
+    """Tokens with loss that every trial trains on, the same rows for all."""
+    evaluations: int = Field(5, ge=1)
+    """Evaluations per trial; at each a hopeless one is given up."""
+    r: tuple[int, ...] = (8, 16, 32)
+    alpha: tuple[int, ...] = (16, 32, 64)
+    dropout: tuple[float, ...] = (0.0, 0.05, 0.1)
+    targets: tuple[tuple[str, ...], ...] = (
+        ("qkv_proj", "o_proj"),
+        ("gate_up_proj", "down_proj"),
+        ("qkv_proj", "o_proj", "gate_up_proj", "down_proj"),
+    )
+    """Sets of modules: attention, MLP, both."""
+    learning_rate: tuple[float, float] = (5e-5, 1e-3)
+    """Lowest and highest, drawn on a logarithmic scale."""
+    pruner: Literal["median", "hyperband", "none"] = "median"
+    finalists: int = Field(3, ge=0)
+    """Best trials that are run again with other seeds."""
+    seeds: int = Field(3, ge=2)
+    """Runs of each finalist, the first one included."""
+    bootstrap: int = Field(2000, ge=100)
+    """Resamples of the validation rows behind every interval."""
+
+
+class MergeSettings(_Section):
+    """Folding an adapter into its base model."""
+
+    serve: Literal["auto", "bfloat16", "float16", "float32", "nf4"] = "auto"
+    """Precision that the merged model will be served in; ``auto`` is the fastest of this machine. ``nf4`` writes full weights
+    and checks them as they are after quantisation."""
+    weights: Literal["trained", "original", "dequantised"] = "trained"
+    """What it is merged into: the ``original`` weights, those ``dequantised`` from 4 bits, or whichever the adapter was
+    ``trained`` on."""
+    rows: int = Field(64, ge=1)
+    """Validation examples on which merged and unmerged are compared."""
+    max_loss_difference: float = Field(0.01, ge=0)
+    """Nats per token that the losses may differ by."""
+    min_agreement: float = Field(0.97, ge=0, le=1)
+    """Share of positions at which both must choose the same token."""
 
 
 class QuestionForms(_Section):
@@ -345,6 +419,8 @@ class Settings(_Section):
     generator: GeneratorSettings = GeneratorSettings()
     rag: RagSettings = RagSettings()
     finetune: FinetuneSettings = FinetuneSettings()
+    merge: MergeSettings = MergeSettings()
+    search: SearchSettings = SearchSettings()
     retriever: RetrieverSettings = RetrieverSettings()
     reranker: RerankerSettings = RerankerSettings()
     eval: EvalSettings = EvalSettings()

@@ -10,6 +10,7 @@ from typing import Any
 from medqa.environment import prepare
 from medqa.errors import MedqaError
 from medqa.paths import locate
+from medqa.processes import is_main, leave
 from medqa.settings import Settings, load_settings
 
 _DIFF_LINES = 20
@@ -161,15 +162,16 @@ def finetune_generator(args: argparse.Namespace) -> int:
     from finetune.command import train_generator
 
     _show(args, train_generator(_settings(args), args.config, args.limit, args.export))
+    leave()
     return 0
 
 
 def finetune_merge(args: argparse.Namespace) -> int:
-    """``medqa finetune merge``."""
-    _settings(args)
-    from finetune.command import merge
+    """``medqa finetune merge``: exit 1 when the merged model is not the same one."""
+    settings = _settings(args)
+    from finetune.merge_command import merge
 
-    _show(args, merge(args.adapter, args.out))
+    _show(args, merge(settings, args.adapter, args.out))
     return 0
 
 
@@ -192,10 +194,16 @@ def finetune_reranker(args: argparse.Namespace) -> int:
 
 
 def finetune_search(args: argparse.Namespace) -> int:
-    """``medqa finetune search``: says that it is not there."""
-    raise MedqaError(
-        "wanted to search for settings, which this version cannot do yet; it trains with the settings given"
-    )
+    """``medqa finetune search``."""
+    settings = _settings(args)
+    from finetune.search import search
+
+    summary, report = search(settings, args.config, args.limit)
+    if args.json or report is None:
+        _show(args, summary)
+    else:
+        print(report)
+    return 0
 
 
 def ask(args: argparse.Namespace) -> int:
@@ -289,7 +297,9 @@ def _index_settings(args: argparse.Namespace) -> Settings:
 
 
 def _show(args: argparse.Namespace, summary: Mapping[str, Any]) -> None:
-    """A summary as JSON, or as aligned ``key  value`` lines."""
+    """A summary as JSON, or as aligned ``key  value`` lines; of several processes the main one prints."""
+    if not is_main():
+        return
     if args.json:
         json.dump(summary, sys.stdout, ensure_ascii=False, indent=2, default=str)
         print()

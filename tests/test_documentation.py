@@ -42,6 +42,8 @@ def test_every_command_is_one_that_exists(page, command):
         assert arguments[0] in targets
     elif program == "medqa":
         build_parser().parse_args(arguments)
+    elif program == "torchrun":  # -m medqa.cli VERB ...
+        build_parser().parse_args(arguments[arguments.index("medqa.cli") + 1 :])
     else:
         assert program in ("git", "cd", ".venv/bin/pre-commit", "source", "python", "streamlit"), (
             f"unknown program {program}"

@@ -1,17 +1,19 @@
 import json
+import os
 import stat
+from dataclasses import replace
 from pathlib import Path
 
 import pytest
 import torch
 
 from finetune import command
-from finetune.command import merge, train_generator
+from finetune.checks import refuse_contradictions
+from finetune.command import train_generator
 from finetune.jsonl import read_examples
-from finetune.merge import compare, gate
 from ingest.corpus import write_pairs
 from medqa.adapter import check_adapter
-from medqa.errors import GateFailed, MedqaError
+from medqa.errors import MedqaError
 from medqa.paths import PROJECT
 from medqa.settings import load_settings
 from rag.prompt import messages_for, render
@@ -39,7 +41,8 @@ def make_settings(tmp_path, base, corpus, monkeypatch):
         values = {
             "corpus": corpus, "generator.model": base, "generator.device": "cpu", "finetune.out": tmp_path / "adapter",
             "finetune.batch_size": 4, "finetune.eval_steps": 3, "finetune.warmup_steps": 1, "finetune.eval_examples": 8,
-            "finetune.learning_rate": 0.05, "finetune.checkpointing": False, "finetune.targets": "[qkv_proj, down_proj]",
+            "finetune.learning_rate": 0.05, "finetune.checkpointing": False, "finetune.report_to": "none",
+            "finetune.targets": "[qkv_proj, down_proj]",
         }  # fmt: skip
         return load_settings(None, [*(f"{k}={v}" for k, v in values.items()), *overrides])
 
@@ -145,6 +148,10 @@ def test_limit_draws_that_many_pairs(make_settings, tmp_path):
         ("finetune.max_length=64", "raise finetune.max_length"),
         ("finetune.examples=none.jsonl", "--export"),
         ("corpus=none", "medqa ingest"),
+        ("finetune.batching=packed", r"set finetune\.batch_size=1 and finetune\.pack_length"),
+        ("finetune.compile=true", "batches of one shape for finetune.compile=true"),
+        ("finetune.kept_layers=1", "wanted finetune.checkpointing=true with finetune.kept_layers"),
+        ("finetune.report_to=tensorbored", "wanted a tracker for finetune.report_to"),
     ],
 )
 def test_bad_input_leaves_the_old_result_untouched(make_settings, tmp_path, override, message, monkeypatch):
@@ -186,39 +193,99 @@ def test_an_adapter_of_another_base_is_refused(make_settings, tmp_path, base):
         check_adapter(tmp_path / "adapter", "other")
 
 
-def test_merge_equals_base_plus_adapter(make_settings, tmp_path, base, monkeypatch):
-    train_generator(make_settings(), None)
-    monkeypatch.setattr("finetune.merge.resolve_model", lambda name, offline: base)
-    monkeypatch.setattr("finetune.merge.pick_dtype", lambda device: "float32")
-    made = merge(tmp_path / "adapter", tmp_path / "merged")
-    assert made["loss_difference"] < 1e-4 and made["greedy_agreement"] == 1.0
-
-    from peft import PeftModel
-    from transformers import AutoModelForCausalLM
-
-    ids = torch.tensor([[1, 40, 41, 42, 4]])
-    with torch.no_grad():
-        merged = AutoModelForCausalLM.from_pretrained(tmp_path / "merged")(ids).logits
-        plain = AutoModelForCausalLM.from_pretrained(base)
-        adapted = PeftModel.from_pretrained(plain, str(tmp_path / "adapter")).eval()(ids).logits
-    torch.testing.assert_close(merged, adapted, atol=1e-4, rtol=1e-3)
-
-
-def test_merge_gate():
-    assert compare([(1.0, [1, 2]), (2.0, [3, 4])], [(1.5, [1, 2]), (2.0, [3, 9])]) == {
-        "loss_difference": 0.5,
-        "greedy_agreement": 0.75,
-    }
-    gate({"loss_difference": 0.02, "greedy_agreement": 0.9})
-    with pytest.raises(GateFailed):
-        gate({"loss_difference": 0.021, "greedy_agreement": 1.0})
-    with pytest.raises(GateFailed):
-        gate({"loss_difference": 0.0, "greedy_agreement": 0.89})
+@pytest.mark.parametrize(
+    ("packed", "message"),
+    [
+        ("finetune.sampling=length", "set finetune.sampling=random"),
+        ("finetune.auto_batch=true", r"set finetune\.pack_length"),
+        ("finetune.pack_length=512", "wanted finetune.pack_length of at least finetune.max_length=1024, found 512"),
+        ("finetune.compile=true", "wanted a CUDA device for finetune.compile=true"),
+        ("finetune.warmup_steps=9", "wanted fewer finetune.warmup_steps than finetune.max_steps=5, found 9"),
+    ],
+)
+def test_contradictions_with_packing(make_settings, packed, message, monkeypatch):
+    monkeypatch.setattr(torch.cuda, "is_available", lambda: False)
+    plain = ["finetune.batching=packed", "finetune.batch_size=1", "finetune.sampling=random", "finetune.max_steps=5"]
+    with pytest.raises(MedqaError, match=message) as error:
+        train_generator(make_settings(*plain, packed), None)
+    assert "\n" not in str(error.value)
 
 
-@pytest.mark.parametrize("name", ["nano-cpu", "phi3-mini-qlora"])
-def test_configs_open_with_their_launch_command_and_load(name):
-    path = PROJECT / "configs" / f"{name}.yaml"
+def test_unknown_keys_name_the_nearest(make_settings):
+    with pytest.raises(MedqaError, match=r"finetune\.pack_lenght; the nearest is pack_length"):
+        make_settings("finetune.pack_lenght=4096")
+
+
+def test_a_recipe_that_is_too_large_is_refused_before_anything_is_loaded(make_settings, tmp_path, monkeypatch):
+    monkeypatch.setattr("finetune.checks.free_memory", lambda device: 2**20)
+    monkeypatch.setattr(command, "load_base", lambda *_: pytest.fail("the model was loaded"))
+    with pytest.raises(MedqaError, match=r"wanted about .* for this recipe, found 0\.0 GiB free"):
+        train_generator(make_settings(), None)
+    assert not (tmp_path / "adapter").exists()
+
+
+def test_the_micro_batch_is_found_and_the_step_stays_the_same(make_settings, tmp_path, monkeypatch, base, capsys):
+    settings = make_settings("finetune.batch_size=8", "finetune.auto_batch=true", "finetune.max_steps=2")
+    from finetune.checks import memory_load
+    from finetune.memory import estimate, read_shape
+    from finetune.model import choose_compute
+
+    load = memory_load(settings.finetune, "none", choose_compute("cpu"))
+    free = estimate(read_shape(base), replace(load, tokens=4 * 1024)).total
+    monkeypatch.setattr("finetune.checks.free_memory", lambda device: free)
+    train_generator(settings, None)
+    manifest = json.loads((tmp_path / "adapter" / "manifest.json").read_text())
+    assert manifest["micro_batch"] == 4 and manifest["steps"] == 2
+    assert "4 examples at once, 2 times a step" in capsys.readouterr().err
+
+
+def test_packed_chosen_by_answers_with_curves_on_disk(make_settings, tmp_path, capsys):
+    made = train_generator(
+        make_settings(
+            "finetune.batching=packed", "finetune.batch_size=1", "finetune.sampling=easy_first", "finetune.max_steps=3",
+            "finetune.best_by=rouge_l", "finetune.answer_examples=2", "generator.max_new_tokens=4",
+            "finetune.report_to=tensorboard",
+        ),
+        None,
+    )  # fmt: skip
+    error = capsys.readouterr().err
+    assert "packed 24 rows into" in error and "ROUGE-L" in error
+    assert made["best_eval_loss"] is not None
+    (events,) = tmp_path.glob("tensorboard/adapter-*/events.out.tfevents.*")  # they outlive the checkpoints
+    from tensorboard.backend.event_processing.event_accumulator import EventAccumulator
+
+    curves = EventAccumulator(str(events))
+    curves.Reload()
+    losses = [e.value for e in curves.Scalars("eval/loss")]
+    history = json.loads((tmp_path / "adapter" / "trainer_state.json").read_text())["log_history"]
+    assert losses == pytest.approx([e["eval_loss"] for e in history if "eval_loss" in e], rel=1e-5)
+    assert "TENSORBOARD_LOGGING_DIR" not in os.environ
+
+
+RECIPES = sorted(
+    path
+    for path in (PROJECT / "configs").glob("*.yaml")
+    if path.read_text().startswith(f"# medqa finetune generator --config configs/{path.name}\n")
+)
+
+
+def test_the_recipes_are_there():
+    assert {p.stem for p in RECIPES} >= {"nano-cpu", "seed-qlora", "phi3-mini-qlora", "phi3-mini-fast"}
+
+
+@pytest.mark.parametrize("path", RECIPES, ids=lambda p: p.stem)
+def test_recipes_load_and_do_not_contradict_themselves(path):
     settings = load_settings(path)
-    assert f"medqa finetune generator --config configs/{name}.yaml" in path.read_text().splitlines()[0]
-    assert settings.generator.quantize == {"nano-cpu": "none", "phi3-mini-qlora": "nf4"}[name]
+    refuse_contradictions(settings.finetune)
+    assert settings.finetune.out == settings.generator.adapter
+    if path.stem.startswith("phi3-mini") or path.stem == "seed-qlora":
+        assert settings.finetune.checkpointing == (settings.generator.quantize == "nf4")
+
+
+def test_the_reference_recipe_to_the_letter():
+    settings = load_settings(PROJECT / "configs" / "seed-qlora.yaml")
+    fs = settings.finetune
+    assert settings.generator.quantize == "nf4" and fs.upcast and fs.checkpointing
+    assert (fs.r, fs.alpha, fs.dropout, fs.max_length, fs.warmup_steps) == (16, 32, 0.1, 1024, 100)
+    assert (fs.optim, fs.batching, fs.batch_size) == ("paged_adamw_8bit", "padded", 8)
+    assert set(fs.targets) == {"qkv_proj", "o_proj", "gate_up_proj", "down_proj"}

@@ -145,6 +145,8 @@ def test_no_validation_rows_and_no_tracker(rows, tmp_path, monkeypatch):
 
     with pytest.raises(MedqaError, match="wanted validation examples"):
         train(tiny_model(), rows, [], 0, PLAN, CPU, tmp_path, KEY)
+    with pytest.raises(MedqaError, match=r"wanted a tracker .* found 'tensorbored'"):
+        train(tiny_model(), rows, rows, 0, replace(PLAN, report_to="tensorbored"), CPU, tmp_path, KEY)
     monkeypatch.setattr("importlib.util.find_spec", lambda name: None)
     with pytest.raises(MedqaError, match="wanted tensorboard"):
         train(tiny_model(), rows, rows, 0, replace(PLAN, report_to="tensorboard"), CPU, tmp_path, KEY)
