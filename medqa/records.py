@@ -117,3 +117,9 @@ class Answer:
     unsupported: tuple[str, ...] = ()
     """Sentences of ``text`` that no cited passage bears out."""
     timings_ms: dict[str, float] = field(default_factory=dict)
+    prompt_tokens: int = 0
+    """What the language model read, in its tokens; 0 where it was not called."""
+    new_tokens: int = 0
+    """What it wrote."""
+    truncated: bool = False
+    """The token limit was reached before the model ended its answer."""

@@ -28,6 +28,7 @@ def answer_row(query_id: str, answer: Answer) -> dict[str, Any]:
         "abstained": answer.abstained,
         "safety": {"action": answer.safety.action, "rules": list(answer.safety.rules)},
         "timings_ms": answer.timings_ms,
+        "tokens": {"prompt": answer.prompt_tokens, "new": answer.new_tokens, "truncated": answer.truncated},
         "reason": answer.reason,
         "unsupported": list(answer.unsupported),
         "invented_markers": answer.invented_markers,

@@ -68,10 +68,11 @@ class Pipeline:
         drafted = dict(zip(draftable, drafts, strict=True))
         for n, i in enumerate(waiting):
             started = time.perf_counter()
-            finished = self._finish(questions[i], variant, found[n], reasons[n], drafted.get(n))
+            draft = drafted.get(n)
+            finished = _with_cost(self._finish(questions[i], variant, found[n], reasons[n], draft), draft)
             timings = {
                 "retrieve": retrieve_ms if found[n] is not None else 0.0,
-                "generate": generate_ms if n in drafted else 0.0,
+                "generate": generate_ms if draft else 0.0,
                 "verify": _per_item_ms(started, 1),
             }
             gate = answers[i]
@@ -131,6 +132,14 @@ class Pipeline:
             invented_markers=checked.invented_markers,
             unsupported=checked.unsupported,
         )
+
+
+def _with_cost(answer: Answer, draft: Draft | None) -> Answer:
+    if draft is None:
+        return answer
+    return replace(
+        answer, prompt_tokens=draft.prompt_tokens, new_tokens=draft.new_tokens, truncated=draft.truncated
+    )
 
 
 def _per_item_ms(started: float, items: int) -> float:
