@@ -1,27 +1,26 @@
 """Rows of answers -> figures, per index and variant. Per-question scores are kept: comparisons need them.
 
-A row is what ``rag.output.answer_row`` writes, with ``reference`` (text) and ``index`` beside it. Keys that scores need and
-that may be missing or None, in which case those scores are None with the reason:
+The row is defined in ``eval.rows``. Besides it, scoring reads these keys where they are there; where they are missing or None
+the scores that need them are None with the reason:
 
-- ``retrieved``: pair ids of the ranking, best first; ``relevant``: pair id -> grade, 0 < grade (both for retrieval);
-- ``answerable``: whether the index holds an answer (open-book true, held-out false), for ``refusal_right``;
-- ``evidence``: cosine of question and closest passage (``rag.abstain.evidence``), for risk and coverage;
-- ``lm``: ``{"nats", "tokens", "bytes"}`` of the reference given this row's prompt (``eval.lm``);
-- ``error``: text, where answering failed: the row counts as an empty answer;
-- ``question_type``, ``source``, ``topic_pairs`` (pairs of the topic in the train split), for effects per group.
+- ``evidence``: cosine of question and closest passage (``rag.abstain.evidence`` of all hits), for risk and coverage;
+- ``lm``: ``{"nats", "tokens", "bytes", "truncated"}`` of the reference given this row's prompt (``eval.lm``);
+- ``error``: text, where answering failed: the row counts as an empty answer.
+
+Whether refusing is right follows from ``relevant``: an index that holds the reference answer can answer the question.
 
 What this module gives, and how it is used::
 
     tools = Tools(terms=term_list(corpus.pairs), encoder=encoder, bert=None, support=0.6)
-    figures = score_rows(rows, resamples, seed, tools)   # one variant on one index
+    figures = score_rows(rows, resamples, seed, tools)   # the rows of one cell
     rows[0]["scores"]["rougeL"], rows[0]["score_reasons"].get("drugs")
     figures["metrics"]["rougeL"]  # {"mean", "low", "high", "n", "null", "reason"}; all names of eval.measures.MEASURES
     figures["empty_ids"], figures["risk_coverage"]
 
-    # eval.effects: paired intervals over the rows of several variants on the same index
-    effects(rows_by_variant, contrasts, resamples, seed, groups=("question_type", "topic_frequency", "source", "length"))
+    # eval.effects: paired intervals over the rows of several systems on the same index
+    effects(rows_by_name, contrasts, resamples, seed, groups=("question_type", "topic_frequency", "source", "length"))
     # -> list of Effect(contrast, metric, factor, level, n, left_out, mean, low, high, p, p_holm, better, reason)
-    # contrasts: {"tuned - plain": {"tuned": 1, "plain": -1}, "interaction": INTERACTION, ...}; default_contrasts(variants)
+    # contrasts: {"tuned - plain": {"tuned": 1, "plain": -1}, "interaction": INTERACTION, ...}; default_contrasts(names)
     # for `eval compare`: effects({"A": rows_a, "B": rows_b}, {"B - A": {"B": 1, "A": -1}}, ...)
 """
 
