@@ -1,4 +1,4 @@
-"""The style sheet of ``report.html``: light and dark, phone and print, a palette for the colour-blind (Okabe and Ito)."""
+"""The style sheet of reports: light and dark, phone and print, a palette for the colour-blind (Okabe and Ito)."""
 
 STYLE = """
 :root { color-scheme: light dark; --paper: #fff; --panel: #f5f7fa; --ink: #1d2733; --soft: #566172; --grid: #d5dae1;
