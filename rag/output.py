@@ -17,6 +17,7 @@ def answer_row(query_id: str, answer: Answer) -> dict[str, Any]:
                 "marker": c.marker,
                 "pair_id": c.passage.pair_id,
                 "passage_id": c.passage.id,
+                "title": c.passage.title,
                 "text": c.passage.text,
                 "supported": c.supported,
                 "sentence": c.sentence,
@@ -33,7 +34,13 @@ def answer_row(query_id: str, answer: Answer) -> dict[str, Any]:
         "unsupported": list(answer.unsupported),
         "invented_markers": answer.invented_markers,
         "uncited": [
-            {"pair_id": h.passage.pair_id, "passage_id": h.passage.id, "text": h.passage.text, "score": h.score}
+            {
+                "pair_id": h.passage.pair_id,
+                "passage_id": h.passage.id,
+                "title": h.passage.title,
+                "text": h.passage.text,
+                "score": h.score,
+            }
             for h in answer.uncited
         ],
     }
