@@ -8,9 +8,10 @@ difference here between the two libraries:
 - ``exp``: the k-th empty order counts as 2^-k matches, sacrebleu's default.
 """
 
+import math
 from collections import Counter
 from collections.abc import Sequence
-from typing import TYPE_CHECKING, Literal
+from typing import TYPE_CHECKING, Any, Literal
 
 if TYPE_CHECKING:
     import numpy as np
@@ -52,6 +53,18 @@ def bleu_of(sums: "np.ndarray", smoothing: Literal["none", "exp"]) -> "np.ndarra
     logs = np.log(np.where(judged[..., None], precisions, 1.0)).mean(axis=-1)
     brevity = np.minimum(0.0, 1 - wanted / np.maximum(length, 1))
     return np.where(judged, np.exp(logs + brevity), 0.0)
+
+
+def bleu_parts(sums: "np.ndarray") -> dict[str, Any]:
+    """What BLEU is made of, under the names of ``evaluate``: precisions, brevity penalty and lengths of summed statistics."""
+    length, wanted = float(sums[-2]), float(sums[-1])
+    return {
+        "precisions": [float(m) / float(t) if t else 0.0 for m, t in zip(sums[:ORDERS], sums[ORDERS:-2], strict=True)],
+        "brevity_penalty": math.exp(min(0.0, 1 - wanted / length)) if length else 0.0,
+        "length_ratio": length / wanted if wanted else None,
+        "translation_length": int(length),
+        "reference_length": int(wanted),
+    }
 
 
 def _row(answer: Sequence[str], reference: Sequence[str]) -> list[int]:

@@ -13,7 +13,10 @@ BETA = 2
 
 
 def chrf_statistics(answers: Sequence[str], references: Sequence[str]) -> "np.ndarray":
-    """(n, 18) float64: n-grams of the answer, of the reference, and shared, for each order 1 to 6; white space left out."""
+    """(n, 18) float64: n-grams of the answer, of the reference, and shared, for each order 1 to 6; white space left out.
+
+    As in sacrebleu, an answer's n-grams of an order that its reference is too short for are not counted.
+    """
     import numpy as np
 
     rows = [_row("".join(a.split()), "".join(r.split())) for a, r in zip(answers, references, strict=True)]
@@ -42,7 +45,8 @@ def _row(answer: str, reference: str) -> list[int]:
     ours = [_grams(answer, order) for order in range(1, ORDERS + 1)]
     theirs = [_grams(reference, order) for order in range(1, ORDERS + 1)]
     shared = [(a & b).total() for a, b in zip(ours, theirs, strict=True)]
-    return [*(c.total() for c in ours), *(c.total() for c in theirs), *shared]
+    counted = [a.total() if b else 0 for a, b in zip(ours, theirs, strict=True)]
+    return [*counted, *(c.total() for c in theirs), *shared]
 
 
 def _grams(text: str, order: int) -> Counter[str]:

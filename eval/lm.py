@@ -8,6 +8,8 @@ from collections.abc import Iterator, Sequence
 from dataclasses import dataclass
 from typing import Any
 
+from medqa.records import Hit
+from rag.generators import LocalModel
 from rag.prompt import neutralise
 
 CHUNK = 512
@@ -25,6 +27,29 @@ class TextLoss:
     """UTF-8 bytes of the text, or of the part of it that fitted."""
     truncated: bool
     """True where the end of the text did not fit behind the prompt; the part that did is what was measured."""
+
+
+def reference_losses(
+    local: LocalModel,
+    questions: Sequence[str],
+    hits: Sequence[Sequence[Hit] | None],
+    references: Sequence[str],
+    batch_size: int,
+) -> list[TextLoss]:
+    """The loss of every reference answer, given the prompt with which ``local`` answers its question.
+
+    Args:
+        local: the model as a variant uses it (adapter on or off).
+        questions: one per reference.
+        hits: the passages shown, or None for a closed-book prompt.
+        references: plain text, without markers: a model that was taught to cite is surprised by their absence, with sources
+            more than without.
+        batch_size: rows in the model at once.
+    """
+    prompts = [local.prompt(question, found)[0] for question, found in zip(questions, hits, strict=True)]
+    with local.opened() as (model, tokenizer):
+        longest = int(model.config.max_position_embeddings)
+        return text_losses(model, tokenizer, prompts, references, max_tokens=longest, batch_size=batch_size)
 
 
 def text_losses(
