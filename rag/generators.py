@@ -144,7 +144,7 @@ class LocalModel:
 
     @contextmanager
     def opened(self) -> Iterator[tuple[Any, Any]]:
-        """The transformers model, its adapter on or off as this variant has it, and the tokenizer: to measure, not to change."""
+        """The transformers model, its adapter on or off as in this variant, and the tokenizer: to measure, not to change."""
         with self._adapter():
             yield self._model, self._tokenizer
 

@@ -9,7 +9,7 @@ import re
 SILENT = "the reference does not say when to seek care"
 
 _WHO = (
-    r"(?:(?:your|a|the|their|his|her|an)\s+)?(?:\w+\s+){0,2}(?:doctor|physician|provider|pharmacist|nurse|midwife|dentist|"
+    r"(?:(?:your|a|the|their|his|her|an)\s+)?(?:[\w'’]+\s+){0,2}(?:doctor|physician|provider|pharmacist|nurse|midwife|dentist|"
     r"pediatrician|paediatrician|specialist|dermatologist|gp|clinic|hospital|emergency (?:room|department|number|services?)|"
     r"ambulance|poison control(?: cent(?:er|re))?|health[- ]?care (?:professional|team)|medical (?:help|care|attention|advice))"
 )

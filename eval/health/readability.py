@@ -13,7 +13,7 @@ from retrieval.sentences import split_sentences
 _WORD = re.compile(r"[A-Za-zÀ-ÿ]+(?:['’][A-Za-z]+)?")
 _GROUP = re.compile(r"[aeiouyà-ÿ]+")
 _SILENT = re.compile(r"(?:[^aeiouyl]e|[aeiouy]le|[^aeiouytd]ed|[^aeiouyszxchg]es)$")
-_APART = re.compile(r"(?<![ctsg])ia|io(?!n|us)|iu|eo(?!us)|ua(?!r)|uo")
+_APART = re.compile(r"(?<![ctsg])ia|io(?!n|us)|iu|eo(?!us|p)|ua(?!r)|uo")
 
 
 def grade(text: str) -> float | None:
