@@ -4,7 +4,8 @@
 
 The predictions are made from MedQuAD itself: two to six sentences, half from the reference's own answer and half from another
 one, each with a marker, checked against three passages as the pipeline does, a tenth of them refusals. So their text is
-about as long as a model's (some 80 words) and their references are MedQuAD's (median 138 words, up to 4,281).
+about as long as a model's (some 80 words) and their references are MedQuAD's (median 138 words, up to 4,281). They are
+of four systems over the same questions.
 
 Prints one JSON object: wall-clock and processor seconds per part. Wall-clock includes whatever else the machine does; with
 ``OMP_NUM_THREADS=2`` all but the encoder uses one core.
@@ -21,22 +22,22 @@ from typing import Any
 
 sys.path.insert(0, str(Path(__file__).resolve().parent.parent))
 
-from eval.effects import default_contrasts, effects
+from eval.effects import effects
 from eval.grounding import grounding_scores
 from eval.groups import FACTORS
 from eval.health.agreement import f1
 from eval.health.negation import contradicted_share
 from eval.health.quantities import numbers, quantities
 from eval.health.readability import grade
-from eval.health.terms import find_conditions, find_drugs, find_genes, term_list
+from eval.health.terms import find_conditions, find_drugs, find_genes
 from eval.rows import ask_about, make_row
-from eval.score import NO_TOOLS, Tools, score_rows
+from eval.score import score_rows, tools_for
 from eval.set_measures import set_measures
 from eval.similarity import similarities
 from eval.text_metrics import rouge_scores
 from ingest.corpus import read_corpus
 from medqa.environment import prepare
-from medqa.records import Answer, Passage, QAPair
+from medqa.records import Answer, Hit, Passage, QAPair
 from rag.citations import verify
 from rag.prompt import REFUSAL
 from retrieval.encoder import EMBEDDED, load_encoder
@@ -44,6 +45,8 @@ from retrieval.sentences import split_sentences
 
 LIMIT_S = 90
 """The most that 2,000 predictions may take on two cores."""
+SYSTEMS = 4
+"""Systems that answer the same questions: references are shared, as in every run."""
 SUPPORT = 0.6
 RESAMPLES = 2000
 
@@ -66,9 +69,11 @@ def predict(pair: QAPair, pairs: Sequence[QAPair], variant: str, rng: random.Ran
         start, end = rng.choice(shown[place].sentences)
         parts.append(f"{shown[place].text[start:end]} [{place + 1}]")
     checked = verify(" ".join(parts), shown, SUPPORT)
+    cited = {c.marker for c in checked.citations}
     return Answer(
         pair.question, checked.text, variant,  # type: ignore[arg-type]
         citations=checked.citations, unsupported=checked.unsupported,
+        uncited=tuple(Hit(p, 0.5) for n, p in enumerate(shown, start=1) if n not in cited),
     )  # fmt: skip
 
 
@@ -96,33 +101,34 @@ def main() -> None:
     corpus = read_corpus(args.corpus)
     rng = random.Random(0)
     pairs = [p for p in corpus.pairs if p.answer.strip()]
-    asked = ask_about(rng.sample(pairs, args.predictions), pairs)
-    by_variant = {
-        variant: [
-            make_row("open-book", variant, a, predict(a.pair, pairs, variant, rng), [a.pair.id], [a.pair.id])
+    asked = ask_about(rng.sample(pairs, args.predictions // SYSTEMS), pairs)
+    systems = [f"system {n}" for n in range(1, SYSTEMS + 1)]
+    by_system = {
+        name: [
+            make_row("open-book", name, a, predict(a.pair, pairs, "tuned+rag", rng), [a.pair.id], [a.pair.id])
             for a in asked
         ]
-        for variant in ("plain+rag", "tuned+rag")
+        for name in systems
     }
-    rows = by_variant["tuned+rag"]
     encoder = None if args.no_encoder else load_encoder(EMBEDDED, 32)
-    once: dict[str, Any] = {}
-    terms = timed(once, "term list of the corpus", lambda: term_list(pairs))
-    tools = Tools(terms=terms, encoder=encoder, support=SUPPORT)
-
     total: dict[str, Any] = {}
-    figures = timed(total, "all measures and their intervals", lambda: score_rows(rows, RESAMPLES, 0, tools))
-    score_rows(by_variant["plain+rag"], RESAMPLES, 0, NO_TOOLS)
-    contrasts = default_contrasts(list(by_variant))
-    timed(total, "effects of one contrast, four factors", lambda: effects(by_variant, contrasts, RESAMPLES, 0, FACTORS))
+    tools = timed(total, "term list of the corpus", lambda: tools_for(pairs, encoder, None, SUPPORT))
+    figures = timed(
+        total,
+        "all measures and their intervals",
+        lambda: [score_rows(rows, RESAMPLES, 0, tools) for rows in by_system.values()],
+    )
+    contrast = {"one - another": {systems[0]: 1.0, systems[1]: -1.0}}
+    timed(total, "one contrast, four factors", lambda: effects(by_system, contrast, RESAMPLES, 0, FACTORS))
 
+    rows = [row for part in by_system.values() for row in part]
     answers, references = [r["answer"] for r in rows], [r["reference"] for r in rows]
     both = [*answers, *references]
     parts: dict[str, Any] = {}
     timed(parts, "ROUGE", lambda: rouge_scores(answers, references))
     timed(parts, "BLEU, chrF", lambda: set_measures(rows))
     timed(parts, "grounding", lambda: [grounding_scores(r, SUPPORT) for r in rows])
-    timed(parts, "terms", lambda: [f(t, terms) for f in (find_conditions, find_drugs, find_genes) for t in both])
+    timed(parts, "terms", lambda: [f(t, tools.terms) for f in (find_conditions, find_drugs, find_genes) for t in both])
     timed(parts, "numbers and quantities", lambda: [f1(f(t), f(t)) for f in (numbers, quantities) for t in both])
     timed(parts, "negation", lambda: [contradicted_share(a, r) for a, r in zip(answers, references, strict=True)])
     timed(parts, "reading grade", lambda: [grade(a) for a in answers])
@@ -134,17 +140,15 @@ def main() -> None:
         "predictions": len(rows),
         "words per answer": round(sum(len(a.split()) for a in answers) / len(answers)),
         "words per reference": round(sum(len(r.split()) for r in references) / len(references)),
-        "seconds": total | once,
+        "seconds": total,
         "share of the limit": round(seconds / LIMIT_S, 2),
         "parts": parts,
-        "rougeL": figures["metrics"]["rougeL"]["mean"],
+        "rougeL": [f["metrics"]["rougeL"]["mean"] for f in figures],
     }
     if args.twice:
-        again = [{k: v for k, v in row.items() if k not in ("scores", "score_reasons")} for row in rows]
-        same = score_rows(again, RESAMPLES, 0, tools) == figures and [r["scores"] for r in again] == [
-            r["scores"] for r in rows
-        ]
-        report["the same numbers twice"] = same
+        first = [row.pop("scores") for row in rows]
+        again = [score_rows(part, RESAMPLES, 0, tools) for part in by_system.values()]
+        report["the same numbers twice"] = again == figures and [row["scores"] for row in rows] == first
     print(json.dumps(report, indent=1))
 
 

@@ -11,8 +11,8 @@ Whether refusing is right follows from ``relevant``: an index that holds the ref
 
 What this module gives, and how it is used::
 
-    tools = Tools(terms=term_list(corpus.pairs), encoder=encoder, bert=None, support=0.6)
-    figures = score_rows(rows, resamples, seed, tools)   # the rows of one cell
+    tools = tools_for(corpus.pairs, encoder, bert_folder=None, support=0.6)  # once for all cells
+    figures = score_rows(rows, resamples, seed, tools)  # the rows of one cell
     rows[0]["scores"]["rougeL"], rows[0]["score_reasons"].get("drugs")
     figures["metrics"]["rougeL"]  # {"mean", "low", "high", "n", "null", "reason"}; all names of eval.measures.MEASURES
     figures["empty_ids"], figures["risk_coverage"]
@@ -27,9 +27,10 @@ What this module gives, and how it is used::
 from collections import Counter
 from collections.abc import Callable, Iterable, Mapping, Sequence
 from dataclasses import asdict, dataclass
+from pathlib import Path
 from typing import Any
 
-from eval.bertscore import BertScorer
+from eval.bertscore import BertScorer, load_bert_scorer
 from eval.bootstrap import Interval, bootstrap_columns, bootstrap_sums
 from eval.grounding import REFUSED, grounding_scores, refusal_scores
 from eval.health.agreement import NEITHER, f1
@@ -38,13 +39,14 @@ from eval.health.negation import contradicted_share
 from eval.health.quantities import numbers, quantities
 from eval.health.readability import grade
 from eval.health.safety import rules_fired, safety_scores
-from eval.health.terms import TermList, find_conditions, find_drugs, find_genes
+from eval.health.terms import TermList, find_conditions, find_drugs, find_genes, term_list
 from eval.measures import MEASURES, PER_ANSWER
 from eval.retrieval_metrics import NOTHING_TO_FIND, query_scores
 from eval.risk_coverage import risk_coverage
 from eval.set_measures import set_measures
-from eval.similarity import similarities
+from eval.similarity import Remembered, similarities
 from eval.text_metrics import corpus_bleu, corpus_chrf, length_ratio, rouge_scores, token_f1
+from medqa.records import QAPair
 from retrieval.encoder import Encoder
 
 _RETRIEVAL = [name for name in PER_ANSWER if MEASURES[name].family == "retrieval"]
@@ -67,6 +69,16 @@ class Tools:
 
 
 NO_TOOLS = Tools()
+
+
+def tools_for(pairs: Sequence[QAPair], encoder: Encoder | None, bert_folder: Path | None, support: float) -> Tools:
+    """Tools for all cells of a run: the term list of the corpus, and an encoder that embeds every text once."""
+    return Tools(
+        terms=term_list(pairs),
+        encoder=Remembered(encoder) if encoder else None,
+        bert=load_bert_scorer(bert_folder) if bert_folder else None,
+        support=support,
+    )
 
 
 @dataclass(frozen=True, slots=True)

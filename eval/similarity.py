@@ -11,6 +11,46 @@ if TYPE_CHECKING:
     import numpy as np
 
 
+class Remembered:
+    """An encoder that embeds every passage once in its life: several systems are measured against the same references, and
+    answers that quote the same passages repeat each other."""
+
+    def __init__(self, encoder: Encoder) -> None:
+        self._encoder = encoder
+        self._vectors: dict[str, np.ndarray] = {}
+
+    @property
+    def fingerprint(self) -> str:
+        """That of the encoder."""
+        return self._encoder.fingerprint
+
+    @property
+    def dim(self) -> int:
+        """Length of a vector."""
+        return self._encoder.dim
+
+    @property
+    def max_tokens(self) -> int:
+        """Longest passage, as the encoder's."""
+        return self._encoder.max_tokens
+
+    def count_tokens(self, texts: Sequence[str]) -> list[int]:
+        """Tokens of each text."""
+        return self._encoder.count_tokens(texts)
+
+    def encode_passages(self, texts: Sequence[str], progress: bool = False) -> "np.ndarray":
+        """(n, dim) float32, L2-normalised."""
+        import numpy as np
+
+        new = sorted({t for t in texts if t not in self._vectors})
+        self._vectors.update(zip(new, self._encoder.encode_passages(new, progress), strict=True) if new else ())
+        return np.stack([self._vectors[t] for t in texts]) if texts else np.zeros((0, self.dim), dtype=np.float32)
+
+    def encode_queries(self, texts: Sequence[str]) -> "np.ndarray":
+        """(n, dim) float32, L2-normalised; not remembered."""
+        return self._encoder.encode_queries(texts)
+
+
 def similarities(answers: Sequence[str], references: Sequence[str], encoder: Encoder) -> list[float]:
     """Cosine of each answer and its reference, in [-1, 1]; 0 for an empty one.
 
@@ -42,7 +82,7 @@ def embed_whole(texts: Sequence[str], encoder: Encoder) -> "np.ndarray":
             owners.append(n)
             weights.append(max(1, tokens))
         at += len(parts)
-    found = encoder.encode_passages(pieces)  # (pieces, dim)
+    found = encoder.encode_passages(pieces, progress=True)  # (pieces, dim)
     vectors = np.zeros((len(texts), encoder.dim), dtype=np.float32)
     np.add.at(vectors, owners, found * np.asarray(weights, dtype=np.float32)[:, None])
     return vectors / np.maximum(np.linalg.norm(vectors, axis=1, keepdims=True), 1e-12)

@@ -4,7 +4,7 @@ import numpy as np
 import pytest
 
 from eval.bertscore import load_bert_scorer
-from eval.similarity import embed_whole, similarities
+from eval.similarity import Remembered, embed_whole, similarities
 from medqa.errors import MedqaError
 from tests.tiny_bert import save_tiny_bert
 
@@ -53,6 +53,18 @@ def test_every_text_is_embedded_once():
     encoder = Counting()
     similarities(["Fever."] * 5 + ["Rash."], ["Rash."] * 6, encoder)
     assert sorted(encoder.seen) == ["Fever.", "Rash."]
+
+
+def test_further_systems_embed_only_what_is_new():
+    encoder = Counting()
+    remembered = Remembered(encoder)
+    first = similarities(["Fever.", "Rash."], ["Fever.", "Fever rash."], remembered)
+    again = similarities(["Fever.", "No rash."], ["Fever.", "Fever rash."], remembered)
+    assert encoder.seen == ["Fever rash.", "Fever.", "Rash.", "No rash."]
+    assert first == similarities(["Fever.", "Rash."], ["Fever.", "Fever rash."], Counting())
+    assert again[0] == 1.0
+    assert (remembered.dim, remembered.max_tokens, remembered.count_tokens(["a b"])) == (2, 4, [2])
+    assert remembered.encode_passages([]).shape == (0, 2)
 
 
 @pytest.fixture(scope="module")
