@@ -12,8 +12,8 @@ if TYPE_CHECKING:
 
 
 class Remembered:
-    """An encoder that embeds every passage once in its life: several systems are measured against the same references, and
-    answers that quote the same passages repeat each other."""
+    """An encoder that embeds every text once in its life: several systems are measured against the same references, and answers
+    quote the same passages."""
 
     def __init__(self, encoder: Encoder) -> None:
         self._encoder = encoder
@@ -54,8 +54,9 @@ class Remembered:
 def similarities(answers: Sequence[str], references: Sequence[str], encoder: Encoder) -> list[float]:
     """Cosine of each answer and its reference, in [-1, 1]; 0 for an empty one.
 
-    A text longer than the encoder reads is cut into runs of whole sentences; its vector is the mean of theirs, each weighing as
-    many tokens as it has, normalised. Every distinct text is embedded once, so the references of further systems cost nothing.
+    A text's vector is the mean of its sentences' vectors, each weighing as many tokens as it has, normalised. So texts
+    of any length are read to their end (the encoder reads some 250 tokens at once), and a sentence that many texts
+    share is embedded once.
     """
     plain = [strip_markers(a) for a in answers]
     texts = sorted({t for t in [*plain, *references] if t.strip()})
@@ -67,34 +68,15 @@ def similarities(answers: Sequence[str], references: Sequence[str], encoder: Enc
 
 
 def embed_whole(texts: Sequence[str], encoder: Encoder) -> "np.ndarray":
-    """(n, dim) float32, L2-normalised vectors of whole texts."""
+    """(n, dim) float32, L2-normalised vectors of whole texts; of equal texts the same."""
     import numpy as np
 
-    sentences = [[t[s:e] for s, e in split_sentences(t)] for t in texts]
-    flat = encoder.count_tokens([s for parts in sentences for s in parts])
-    pieces: list[str] = []
-    owners: list[int] = []
-    weights: list[int] = []
-    at = 0
-    for n, parts in enumerate(sentences):
-        for piece, tokens in _runs(parts, flat[at : at + len(parts)], encoder.max_tokens):
-            pieces.append(piece)
-            owners.append(n)
-            weights.append(max(1, tokens))
-        at += len(parts)
-    found = encoder.encode_passages(pieces, progress=True)  # (pieces, dim)
+    parts = [[text[s:e] for s, e in split_sentences(text)] for text in texts]
+    distinct = sorted({sentence for sentences in parts for sentence in sentences})
+    number = {sentence: i for i, sentence in enumerate(distinct)}
+    weights = np.maximum(encoder.count_tokens(distinct), 1).astype(np.float32)
+    heavy = encoder.encode_passages(distinct, progress=True) * weights[:, None]  # (sentences, dim)
     vectors = np.zeros((len(texts), encoder.dim), dtype=np.float32)
-    np.add.at(vectors, owners, found * np.asarray(weights, dtype=np.float32)[:, None])
+    for n, sentences in enumerate(parts):
+        vectors[n] = heavy[[number[sentence] for sentence in sentences]].sum(axis=0)
     return vectors / np.maximum(np.linalg.norm(vectors, axis=1, keepdims=True), 1e-12)
-
-
-def _runs(sentences: Sequence[str], tokens: Sequence[int], most: int) -> list[tuple[str, int]]:
-    """Sentences joined while they fit ``most`` tokens, and their tokens; a longer sentence stands alone and is cut by
-    the encoder."""
-    runs: list[tuple[list[str], int]] = []
-    for sentence, number in zip(sentences, tokens, strict=True):
-        if runs and runs[-1][1] + number <= most:
-            runs[-1] = ([*runs[-1][0], sentence], runs[-1][1] + number)
-        else:
-            runs.append(([sentence], number))
-    return [(" ".join(parts), number) for parts, number in runs]
