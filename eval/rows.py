@@ -8,6 +8,8 @@ A row of ``predictions.jsonl`` holds the keys of ``rag.output.answer_row`` and
 - ``question_type``, ``topic``, ``source``: of the pair asked; ``topic_rows``: pairs of the corpus with its topic;
 - ``retrieved``: pair ids found, best first, each once, up to ``DEPTH``; null for systems without an index;
 - ``relevant``: pair ids that hold the reference answer and are in the index (empty where it holds none); null as above;
+- ``evidence``: cosine of the question and the closest passage; null as above;
+- ``error``: why answering failed, such a row having an empty answer; null where it did not;
 - ``scores``: metric -> number or null, added by scoring.
 
 Systems are told apart by ``(index, name)``: a *cell* of the tables.
@@ -71,8 +73,10 @@ def make_row(
         "topic": asked.pair.topic,
         "source": asked.pair.source,
         "topic_rows": asked.topic_rows,
+        "evidence": answer.evidence,
         "retrieved": None if retrieved is None else list(retrieved),
         "relevant": None if relevant is None else list(relevant),
+        "error": answer.reason if not answer.text and not answer.abstained and answer.reason else None,
     }
 
 

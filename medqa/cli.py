@@ -153,10 +153,18 @@ def build_parser() -> argparse.ArgumentParser:
     evaluation = group("eval", "compare plain, fine-tuned and retrieval variants")
     run = verb(evaluation, "run", "eval_run", "answer the test questions with every variant and score them")
     run.add_argument("--out", type=Path, help="run folder (default: settings' eval.out)")
-    compare = verb(evaluation, "compare", "eval_compare", "differences of two runs, with intervals")
-    compare.add_argument("run_a", type=Path, metavar="RUN_A")
+    compare = verb(
+        evaluation,
+        "compare",
+        "eval_compare",
+        "differences of two runs, with intervals; or what changed between two generations of an index",
+    )
+    compare.add_argument("run_a", type=Path, metavar="RUN_A", help="run folder, index, or one generation of an index")
     compare.add_argument("run_b", type=Path, metavar="RUN_B")
     compare.add_argument("--fail-on-regression", action="store_true", help="exit 1 if RUN_B is worse than RUN_A")
+    compare.add_argument("--queries", type=Path, help="questions for two generations (default: those of eval run)")
+    compare.add_argument("--variant", choices=VARIANTS, help="who answers them (default: the best at hand)")
+    compare.add_argument("--out", type=Path, help="folder for comparison.md and comparison.json")
 
     chat = verb(verbs, "chat", "chat", "open the chat in the browser")
     chat.add_argument("--port", type=int, default=8501)

@@ -18,7 +18,7 @@ if TYPE_CHECKING:
     from matplotlib.figure import Figure
 
 # Okabe and Ito's palette (Color Universal Design, 2008): told apart by colour-blind readers, and in grey by luminance.
-COLOURS = {"train": "#0072b2", "validation": "#e69f00", "test": "#009e73", "random": "#d55e00"}
+COLOURS = {"train": "#0072b2", "validation": "#e69f00", "test": "#009e73", "random": "#d55e00", "fifth": "#cc79a7"}
 """Name, as the page's CSS variable is called, -> colour without a page."""
 INK, GRID = "#1d2733", "#d5dae1"
 _VARIABLES = {**COLOURS, "ink": INK, "grid": GRID}

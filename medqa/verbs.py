@@ -235,14 +235,23 @@ def eval_run(args: argparse.Namespace) -> int:
 def eval_compare(args: argparse.Namespace) -> int:
     """``medqa eval compare``."""
     settings = _settings(args)
-    from eval.command import compare
+    from eval.comparing import compare
 
-    summary, report = compare(args.run_a, args.run_b, settings.eval.bootstrap, settings.seed, args.fail_on_regression)
+    summary, report = compare(
+        args.run_a,
+        args.run_b,
+        settings,
+        fail_on_regression=args.fail_on_regression,
+        queries=args.queries,
+        variant=args.variant,
+        limit=args.limit,
+        out=args.out,
+    )
     if args.json:
         _show(args, summary)
     else:
         print(report)
-    return 1 if args.fail_on_regression and summary["regressions"] else 0
+    return 1 if args.fail_on_regression and summary.get("regressions") else 0
 
 
 def chat(args: argparse.Namespace) -> int:

@@ -55,8 +55,9 @@ def test_every_artefact_is_complete(here):
         assert (here / "runs/demo" / folder / "manifest.json").is_file()
     assert (here / "runs/demo/index/CURRENT").is_file()
     metrics = json.loads((here / "runs/demo/eval/metrics.json").read_text())
-    assert set(metrics) == {"open-book", "held-out"}
-    for variants in metrics.values():
+    assert set(metrics["indexes"]) == {"open-book", "held-out"}
+    for index in metrics["indexes"].values():
+        variants = index["systems"]
         assert set(variants) == {"plain", "tuned", "plain+rag", "tuned+rag", "extractive"}
         assert all(f["questions"] == 5 for f in variants.values())
 
