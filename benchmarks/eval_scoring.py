@@ -30,11 +30,11 @@ from eval.health.negation import contradicted_share
 from eval.health.quantities import numbers, quantities
 from eval.health.readability import grade
 from eval.health.terms import find_conditions, find_drugs, find_genes
+from eval.rouge import rouge_scores
 from eval.rows import ask_about, make_row
 from eval.score import score_rows, tools_for
 from eval.set_measures import set_measures
 from eval.similarity import similarities
-from eval.text_metrics import rouge_scores
 from ingest.corpus import read_corpus
 from medqa.environment import prepare
 from medqa.records import Answer, Hit, Passage, QAPair

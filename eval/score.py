@@ -43,9 +43,10 @@ from eval.health.terms import TermList, find_conditions, find_drugs, find_genes,
 from eval.measures import MEASURES, PER_ANSWER
 from eval.retrieval_metrics import NOTHING_TO_FIND, query_scores
 from eval.risk_coverage import risk_coverage
+from eval.rouge import rouge_scores
 from eval.set_measures import set_measures
 from eval.similarity import Remembered, similarities
-from eval.text_metrics import corpus_bleu, corpus_chrf, length_ratio, rouge_scores, token_f1
+from eval.text_metrics import corpus_bleu, corpus_chrf, length_ratio, token_f1
 from medqa.records import QAPair
 from retrieval.encoder import Encoder
 

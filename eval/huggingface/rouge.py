@@ -3,8 +3,8 @@
 import datasets
 import evaluate
 
-from eval.text_metrics import ROUGE_TYPES
-from eval.text_metrics import rouge_scores
+from eval.rouge import ROUGE_TYPES
+from eval.rouge import rouge_scores
 
 
 class Rouge(evaluate.Metric):

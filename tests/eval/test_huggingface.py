@@ -8,7 +8,8 @@ from eval.huggingface.chrf import Chrf
 from eval.huggingface.health import Health
 from eval.huggingface.rouge import Rouge
 from eval.huggingface.token_f1 import TokenF1
-from eval.text_metrics import corpus_chrf, rouge_scores
+from eval.rouge import rouge_scores
+from eval.text_metrics import corpus_chrf
 from medqa.paths import PROJECT
 from tests.eval.generated_texts import pairs
 

@@ -7,7 +7,8 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from eval.text_metrics import corpus_bleu, length_ratio, rouge_scores, strip_markers, token_f1
+from eval.rouge import lcs_length, rouge_scores
+from eval.text_metrics import corpus_bleu, length_ratio, strip_markers, token_f1
 from retrieval.sentences import split_sentences
 from tests.eval.generated_texts import WORDS, pairs
 
@@ -72,17 +73,28 @@ def test_rouge_of_500_texts_is_that_of_a_second_implementation():
         assert score["rougeLsum"] == pytest.approx(lsum(a, r), abs=1e-12)
 
 
-def test_our_stemmed_tokens_are_rouge_scores_own():
+def test_rouge_of_500_texts_is_rouge_scores_to_the_last_bit():
     from rouge_score.rouge_scorer import RougeScorer
 
-    answer = "Treatments usually include inhaled corticosteroids, taken daily; breathing improved in 80% of children."
-    reference = "Children are treated with a daily inhaled corticosteroid and breathe better."
+    answers, references = pairs(500, seed=2)
+    endings = ["treated", "treatment", "narrowing", "usually", "children's", "corticosteroids", "diseases"]
+    answers = [f"{a}. The {endings[i % 7]} {r[:20]}" for i, (a, r) in enumerate(zip(answers, references, strict=True))]
+    references = [f"{r}. {endings[i % 5]} is {endings[i % 7]}" for i, r in enumerate(references)]
     names = ["rouge1", "rouge2", "rougeL", "rougeLsum"]
-    theirs = RougeScorer(names, use_stemmer=True).score(reference, answer)
-    assert rouge_scores([answer], [reference])[0] == {name: theirs[name].fmeasure for name in names}
-    assert (
-        theirs["rouge1"].fmeasure > 0.3
-    )  # "children", "daily" and the stems of "inhaled", "corticosteroids", "treated"
+    scorer = RougeScorer(names, use_stemmer=True)
+
+    def on_lines(text):
+        return "\n".join(text[s:e] for s, e in split_sentences(text))
+
+    for score, a, r in zip(rouge_scores(answers, references), answers, references, strict=True):
+        theirs = scorer.score(on_lines(r), on_lines(a))
+        assert score == {name: theirs[name].fmeasure for name in names}
+        assert theirs["rougeL"].fmeasure > 0
+
+
+@given(st.lists(st.sampled_from("abc"), max_size=70), st.lists(st.sampled_from("abcd"), max_size=70))
+def test_longest_common_subsequence_in_bits_is_that_of_the_table(a, b):
+    assert lcs_length(a, b) == len(lcs_places(a, b))
 
 
 def test_bleu_counts_no_markers():
