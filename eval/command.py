@@ -7,8 +7,6 @@ from typing import Any
 
 import yaml
 
-from eval.bertscore import load_bert_scorer
-from eval.health.terms import term_list
 from eval.page import to_html
 from eval.pipelines import Pipelines
 from eval.questions import check_header, pick_questions
@@ -16,7 +14,7 @@ from eval.recipe import cell_key, run_inputs, system_inputs
 from eval.report import markdown_report
 from eval.rows import ask_about, by_cell
 from eval.run import answer_cells, prune, write_run
-from eval.score import Tools
+from eval.score import Tools, tools_for
 from eval.systems import System, plan, systems_of
 from eval.tables import make_tables
 from ingest.corpus import Corpus, read_corpus
@@ -86,12 +84,8 @@ def run(settings: Settings, limit: int | None = None) -> tuple[dict[str, Any], s
 
 def _tools(settings: Settings, corpus: Corpus) -> Tools:
     bert = settings.eval.bertscore
-    return Tools(
-        terms=term_list(corpus.pairs),
-        encoder=load_encoder(EMBEDDED, settings.retrieval.batch_size),  # whatever the retriever under test is
-        bert=None if bert is None else load_bert_scorer(locate(bert)),
-        support=settings.rag.support,
-    )
+    encoder = load_encoder(EMBEDDED, settings.retrieval.batch_size)  # whatever the retriever under test is
+    return tools_for(corpus.pairs, encoder, None if bert is None else locate(bert), settings.rag.support)
 
 
 def _facts(

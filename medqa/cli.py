@@ -166,6 +166,14 @@ def build_parser() -> argparse.ArgumentParser:
     compare.add_argument("--variant", choices=VARIANTS, help="who answers them (default: the best at hand)")
     compare.add_argument("--out", type=Path, help="folder for comparison.md and comparison.json")
 
+    export = verb(evaluation, "export", "eval_export", "the rankings of a run as TREC files")
+    export.add_argument("run", type=Path, metavar="RUN")
+    export.add_argument("--out", type=Path, required=True, help="folder for INDEX.qrels and INDEX.SYSTEM.run")
+    ranking = verb(evaluation, "ranking", "eval_ranking", "score a TREC run, ours or another program's")
+    ranking.add_argument("--run", type=Path, required=True)
+    ranking.add_argument("--qrels", type=Path, required=True)
+    ranking.add_argument("--gain", choices=("exponential", "linear"), default="exponential", help="of grades, in nDCG")
+
     chat = verb(verbs, "chat", "chat", "open the chat in the browser")
     chat.add_argument("--port", type=int, default=8501)
     chat.add_argument("--index", type=Path)

@@ -254,6 +254,23 @@ def eval_compare(args: argparse.Namespace) -> int:
     return 1 if args.fail_on_regression and summary.get("regressions") else 0
 
 
+def eval_export(args: argparse.Namespace) -> int:
+    """``medqa eval export``."""
+    from eval.rankings import export_rankings
+
+    _show(args, export_rankings(args.run, args.out))
+    return 0
+
+
+def eval_ranking(args: argparse.Namespace) -> int:
+    """``medqa eval ranking``."""
+    settings = _settings(args)
+    from eval.rankings import score_ranking
+
+    _show(args, score_ranking(args.run, args.qrels, args.gain, settings.eval.bootstrap, settings.seed))
+    return 0
+
+
 def chat(args: argparse.Namespace) -> int:
     """``medqa chat``."""
     settings = _settings(args, index=args.index)
