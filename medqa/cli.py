@@ -174,6 +174,27 @@ def build_parser() -> argparse.ArgumentParser:
     ranking.add_argument("--qrels", type=Path, required=True)
     ranking.add_argument("--gain", choices=("exponential", "linear"), default="exponential", help="of grades, in nDCG")
 
+    review = evaluation.add_parser("review", help="have people grade answers side by side, blinded")
+    reviews = review.add_subparsers(required=True, metavar="VERB", parser_class=_Parser)
+    export = verb(reviews, "export", "eval_review_export", "a blinded sheet of a run's answers, and its key")
+    export.add_argument("run", type=Path, metavar="RUN")
+    export.add_argument("--out", type=Path, required=True, help="new folder; the key lies beside it")
+    export.add_argument("--systems", default="", help="comma-separated names (default: all of the index)")
+    export.add_argument("--index", default="open-book", help="which table's answers (default: open-book)")
+    page = verb(reviews, "page", "eval_review_page", "grade in the browser")
+    page.add_argument("--rater", required=True, help="your name; grades go to FOLDER/grades/NAME.csv")
+    page.add_argument("--port", type=int, default=8502)
+    grader = verb(
+        reviews, "judge", "eval_review_judge", "have the language model of eval.judge grade the sheet as one more rater"
+    )
+    grades = verb(reviews, "import", "eval_review_import", "unblind the grades: means, differences, agreement")
+    grades.add_argument(
+        "grades", type=Path, nargs="*", metavar="GRADES", help="one file per rater (default: FOLDER/grades)"
+    )
+    grades.add_argument("--out", type=Path, help="folder of the result (default: FOLDER-result)")
+    for sub in (page, grader, grades):
+        sub.add_argument("--folder", type=Path, required=True, help="what export made")
+
     chat = verb(verbs, "chat", "chat", "open the chat in the browser")
     chat.add_argument("--port", type=int, default=8501)
     chat.add_argument("--index", type=Path)

@@ -271,6 +271,47 @@ def eval_ranking(args: argparse.Namespace) -> int:
     return 0
 
 
+def eval_review_export(args: argparse.Namespace) -> int:
+    """``medqa eval review export``."""
+    settings = _settings(args)
+    from eval.reviewing import export
+
+    systems = [name for name in args.systems.split(",") if name]
+    _show(args, export(args.run, args.out, settings, systems=systems, index=args.index, number=args.limit))
+    return 0
+
+
+def eval_review_page(args: argparse.Namespace) -> int:
+    """``medqa eval review page``."""
+    settings = _settings(args)
+    from ui.command import review
+
+    return review(args.folder, args.rater, settings, args.port)
+
+
+def eval_review_judge(args: argparse.Namespace) -> int:
+    """``medqa eval review judge``."""
+    settings = _settings(args)
+    from eval.reviewing import judge_sheet
+
+    summary = judge_sheet(args.folder, settings, args.limit)
+    _show(args, summary if args.json else {k: v for k, v in summary.items() if k != "failed"})
+    return 0
+
+
+def eval_review_import(args: argparse.Namespace) -> int:
+    """``medqa eval review import``."""
+    settings = _settings(args)
+    from eval.reviewing import import_grades
+
+    summary, report = import_grades(args.folder, args.grades, settings, args.out)
+    if args.json:
+        _show(args, summary)
+    else:
+        print(report)
+    return 0
+
+
 def chat(args: argparse.Namespace) -> int:
     """``medqa chat``."""
     settings = _settings(args, index=args.index)
