@@ -121,6 +121,7 @@ def score_rows(rows: Sequence[dict[str, Any]], resamples: int, seed: int, tools:
     """Scores the rows of one cell, adding ``scores`` and ``score_reasons`` to each, and returns the cell's figures.
 
     - ``questions``: their number; ``empty_ids``: those whose answer is empty or failed, which count as such in every mean;
+    - ``cut_references``: references whose end did not fit behind the prompt; their loss is that of the part that did;
     - ``metrics``: name -> ``mean`` with its interval ``low``, ``high`` over the ``n`` answers that have the score; ``null``
       counts the others, ``reason`` says why they have none (empty where all have it);
     - ``signatures``: how BLEU and chrF were computed;
@@ -133,6 +134,7 @@ def score_rows(rows: Sequence[dict[str, Any]], resamples: int, seed: int, tools:
     return {
         "questions": len(rows),
         "empty_ids": [row["id"] for row in rows if not text_of(row).strip()],
+        "cut_references": sum(bool((row.get("lm") or {}).get("truncated")) for row in rows),
         "metrics": summarise(rows, resamples, seed),
         "signatures": _signatures(rows),
         "safety_rules": rules_fired(rows),

@@ -57,6 +57,8 @@ def loss_statistics(rows: Sequence[Mapping[str, Any]]) -> "tuple[np.ndarray | No
         return None, "the loss of the references was not measured"
     if without:
         return None, f"{without} of {len(rows)} references have no loss"
+    if not sum(row["lm"]["tokens"] for row in rows):
+        return None, "no reference had room behind its prompt"
     values = [[row["lm"]["nats"], row["lm"]["tokens"], row["lm"]["bytes"]] for row in rows]
     return np.array(values, dtype=np.float64), ""
 

@@ -15,7 +15,7 @@ CONFIG = str(PROJECT / "configs" / "nano-cpu.yaml")
 # The path, not the quality: a few steps and questions.
 SMALL = [
     "--set", "finetune.max_steps=3", "--set", "finetune.eval_steps=3", "--set", "finetune.eval_examples=4",
-    "--set", "eval.questions=5", "--set", "generator.max_new_tokens=48",
+    "--set", "eval.questions=10", "--set", "generator.max_new_tokens=32",
 ]  # fmt: skip
 
 
@@ -59,7 +59,7 @@ def test_every_artefact_is_complete(here):
     for index in metrics["indexes"].values():
         variants = index["systems"]
         assert set(variants) == {"plain", "tuned", "plain+rag", "tuned+rag", "extractive"}
-        assert all(f["questions"] == 5 for f in variants.values())
+        assert all(f["questions"] == 10 for f in variants.values())
 
 
 def test_a_second_demo_reuses_everything(here, capsys):
@@ -71,7 +71,7 @@ def test_a_second_demo_reuses_everything(here, capsys):
 
 def test_no_question_of_the_test_split_is_in_an_evaluation_index(here):
     rows = [json.loads(x) for x in Path("runs/demo/eval/predictions.jsonl").read_text().splitlines()]
-    assert len(rows) == 5 * (2 + 3 * 2)
+    assert len(rows) == 10 * (2 + 3 * 2)
     for name in ("open-book", "held-out"):
         index = Path("runs/demo/eval-indexes") / name
         generation = index / "generations" / (index / "CURRENT").read_text().strip()
