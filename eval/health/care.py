@@ -11,16 +11,17 @@ SILENT = "the reference does not say when to seek care"
 _WHO = (
     r"(?:(?:your|a|the|their|his|her|an)\s+)?(?:[\w'’]+\s+){0,2}(?:doctor|physician|provider|pharmacist|nurse|midwife|dentist|"
     r"pediatrician|paediatrician|specialist|dermatologist|gp|clinic|hospital|emergency (?:room|department|number|services?)|"
-    r"ambulance|poison control(?: cent(?:er|re))?|health[- ]?care (?:professional|team)|medical (?:help|care|attention|advice))"
+    r"ambulance|poison control(?: cent(?:er|re))?|"
+    r"(?:health[- ]?)?care (?:professionals?|team)|medical (?:help|care|attention|advice))"
 )
 _DO = (
-    r"(?:see|call|contact|consult|visit|talk (?:to|with)|speak (?:to|with)|ask|tell|phone|seek|get|"
+    r"(?:see|call|contact|consult(?: with)?|visit|talk (?:to|with)|speak (?:to|with)|ask|tell|phone|seek|get|"
     r"go (?:straight |immediately )?to|check with|make an appointment with|be (?:seen|checked|examined) by)"
 )
 _SEEK = re.compile(
     rf"\b{_DO}\s+{_WHO}\b|\b(?:call|dial|phone)\s+(?:911|112|999|000)\b|"
     r"\b(?:seek|get|need|needs|require[sd]?)\s+(?:immediate|emergency|urgent|prompt|medical|professional)\s+(?:\w+\s+)?"
-    r"(?:care|help|attention|treatment|advice|assistance)\b|\bmedical emergency\b",
+    r"(?:care|help|attention|treatment|advice|assistance)\b|\bseek help\b|\bmedical emergency\b",
     re.IGNORECASE,
 )
 

@@ -97,3 +97,5 @@ def test_a_loss_that_is_missing_somewhere_is_null_with_the_reason():
     assert none["loss"] == "the loss of the references was not measured"
     _, some = set_measures(rows({"nats": 1.0, "tokens": 1, "bytes": 1}, None))
     assert some["perplexity"] == "1 of 2 references have no loss"
+    _, no_room = set_measures(rows({"nats": 0.0, "tokens": 0, "bytes": 0}))
+    assert no_room["loss"] == "no reference had room behind its prompt"

@@ -119,6 +119,7 @@ def test_losses_are_of_all_tokens_and_evidence_orders_the_curve():
     ]
     figures = score_rows(rows, resamples=100, seed=0)
     assert figures["metrics"]["loss"]["mean"] == 1.0
+    assert figures["cut_references"] == 1
     assert figures["metrics"]["perplexity"]["mean"] == pytest.approx(math.e)
     assert figures["metrics"]["bits_per_byte"]["mean"] == pytest.approx(6 / math.log(2) / 20)
     assert figures["risk_coverage"]["coverage"] == pytest.approx((1 / 3, 2 / 3))
