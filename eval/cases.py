@@ -20,10 +20,12 @@ def shown_system(rows: Sequence[Row]) -> tuple[str, str]:
 
 
 def worst_and_best(rows: Sequence[Row], score: str, shown: int = SHOWN) -> tuple[list[Row], list[Row]]:
-    """The ``shown`` lowest and highest rows of one system by ``score``; no row is in both. Refusals are not among the best."""
+    """The ``shown`` lowest and highest rows of one system by ``score``, of few rows the halves. Refusals are not among the
+    best."""
     scored = sorted(
         (r for r in rows if r["scores"].get(score) is not None), key=lambda r: (r["scores"][score], r["id"])
     )
+    shown = min(shown, (len(scored) + 1) // 2)
     worst = scored[:shown]
     best = [r for r in reversed(scored[shown:]) if not r["abstained"]][:shown]
     return worst, best

@@ -15,7 +15,17 @@ from medqa.svg import inline_svg
 
 HEADLINE = "rougeL"
 _PLOTTED = ("rougeL", "supported")
-_COLUMNS = ("rouge1", "rouge2", "rougeL", "bleu", "supported", "citation_precision", "refused", "refusal_right")
+_COLUMNS = {
+    "rouge1": "ROUGE-1",
+    "rouge2": "ROUGE-2",
+    "rougeL": "ROUGE-L",
+    "bleu": "BLEU",
+    "supported": "sentences supported",
+    "citation_precision": "citations that hold",
+    "refused": "refused",
+    "refusal_right": "right to answer or refuse",
+}
+"""Measures of the first table, by the short names that leave room for their intervals."""
 _FEWEST = 3
 """Questions of a type below which its mean says nothing: the heat map leaves it blank."""
 
@@ -59,7 +69,7 @@ def _index(name: str, index: Mapping[str, Any]) -> str:
         ]
         for system, figures in systems.items()
     ]
-    header = ["system", *(f"#{MEASURES[m].label}" for m in _COLUMNS), "#seconds per answer"]
+    header = ["system", *(f"#{label}" for label in _COLUMNS.values()), "#s / answer"]
     parts = [f"<p>{escaped(index['explained'])}</p>", table_html(f"Figures, {name} index", header, rows)]
     for measure in _PLOTTED:
         parts.append(_forest(name, index["effects"], measure))
@@ -80,7 +90,8 @@ def _forest(name: str, effects: Sequence[Mapping[str, Any]], measure: str) -> st
     header = ["difference", "#mean and 95 % interval", "#questions", "#p", "#p, Holm"]
     said = "<p>Paired by question; a filled point: the interval excludes zero. “Holm” is corrected for the number of tests.</p>"
     if figure is None:
-        return ""
+        why = next((e["reason"] for e in found), "there is nothing to compare")
+        return f"<p>No differences in {MEASURES[measure].label}: {escaped(why)}.</p>"
     return said + beside(
         plot, title, {plot: inline_svg(plot, figure)}, table_html(f"{title}, in numbers", header, rows)
     )
@@ -165,7 +176,7 @@ def _mean(figure: Mapping[str, Any] | None) -> str:
         return f'<span title="{reason}">–</span>'
     if figure.get("low") is None:
         return decimal(figure["mean"])
-    return f"{decimal(figure['mean'])} <small>{decimal(figure['low'])} to {decimal(figure['high'])}</small>"
+    return f"{decimal(figure['mean'])}<br><small>{decimal(figure['low'])} to {decimal(figure['high'])}</small>"
 
 
 def _cost(metrics: Mapping[str, Any]) -> str:

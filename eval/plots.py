@@ -51,7 +51,8 @@ def risk_coverage_plot(curves: Mapping[str, Mapping[str, Any]]) -> "Figure | Non
         figure, (axes,) = canvas(6, [2.2], legend=True, above=0.3 if len(shown) <= 3 else 0.5)
         for (name, c), colour, pattern in zip(shown, COLOURS.values(), _PATTERNS, strict=False):
             x, y = c["coverage"], c["risk"]
-            axes.plot(x, y, label=shortened(name), color=colour, linewidth=1.5, linestyle=pattern)
+            dot = "o" if len(x) == 1 else None  # a line of one point would not be seen
+            axes.plot(x, y, label=shortened(name), color=colour, linewidth=1.5, linestyle=pattern, marker=dot)
         axes.set_xlim(0, 1)
         axes.set_ylim(0)
         axes.xaxis.set_major_formatter(lambda x, _: f"{x:.0%}")
