@@ -129,7 +129,7 @@ def _types(rows: Sequence[dict[str, Any]]) -> str:
         for (kind, number), line in zip(types, means, strict=True)
     ]
     header = ["type", "#questions", *(f"#{escaped(n)}" for n in names)]
-    note = f"<p>The darker, the higher. Types of fewer than {_FEWEST} questions are left blank.</p>"
+    note = f"<p>The stronger the colour, the higher. Types of fewer than {_FEWEST} questions are left blank.</p>"
     return note + table_html(f"Mean {MEASURES[HEADLINE].label} by question type", header, lines)
 
 
