@@ -13,7 +13,7 @@ from eval.questions import check_header, pick_questions
 from eval.recipe import cell_key, run_inputs, system_inputs
 from eval.report import markdown_report
 from eval.rows import ask_about, by_cell
-from eval.run import answer_cells, prune, write_run
+from eval.run import KIND, answer_cells, prune, write_run
 from eval.score import Tools, tools_for
 from eval.systems import System, plan, systems_of
 from eval.tables import make_tables
@@ -25,7 +25,6 @@ from medqa.paths import locate
 from medqa.settings import Settings
 from retrieval.encoder import EMBEDDED, load_encoder
 
-KIND = "evaluation"
 _SECTIONS = {"seed", "offline", "corpus", "passages", "retrieval", "generator", "rag", "eval"}
 """Settings that an evaluation uses; ``offline`` and paths have no part in its key."""
 

@@ -5,12 +5,12 @@ from collections.abc import Sequence
 from pathlib import Path
 from typing import Any
 
-from eval.command import KIND
 from eval.compare import compare_rows, markdown_comparison
+from eval.effects import FEWEST
 from eval.questions import pick_questions
 from eval.recipe import content_hash
 from eval.refresh import Generation, markdown_refresh, refresh
-from eval.run import read_rows
+from eval.run import KIND, MAKE, read_rows, read_run
 from ingest.corpus import read_corpus
 from medqa.errors import MedqaError
 from medqa.files import read_json, staged_folder, write_atomically, write_json
@@ -28,8 +28,6 @@ from retrieval.contents import KIND as INDEX
 from retrieval.contents import load_contents
 from retrieval.encoder import load_encoder
 from retrieval.index import Index
-
-MAKE = "medqa eval run --config configs/X.yaml"
 
 
 def compare(
@@ -73,10 +71,11 @@ def compare(
 
 
 def _runs(a: Path, b: Path, settings: Settings, fail: bool) -> tuple[dict[str, Any], str]:
-    rows = [read_rows(folder / "predictions.jsonl") for folder in (a, b)]
-    cells = compare_rows(rows[0], rows[1], settings.eval.bootstrap, settings.seed)
+    cells = compare_rows(read_run(a), read_run(b), settings.eval.bootstrap, settings.seed)
     regressions = [f"{c['index']} {c['variant']} {name}" for c in cells for name in c["regressions"]]
     report = markdown_comparison(a, b, cells)
+    if any(cell["questions"] < FEWEST for cell in cells):
+        report += f"\nFewer than {FEWEST} questions: there are no intervals, so a regression could not be seen.\n"
     if regressions:
         report += f"\nRegressions {'FAILED' if fail else 'found'}: {'; '.join(regressions)}\n"
     return {"a": str(a), "b": str(b), "cells": cells, "regressions": regressions}, report

@@ -6,14 +6,13 @@ from collections.abc import Sequence
 from pathlib import Path
 from typing import Any
 
-from eval.command import KIND
 from eval.judge import Server, check_address, judge
 from eval.review import blind, evaluate_grades, markdown_review
 from eval.rows import by_cell
-from eval.run import read_rows
+from eval.run import read_run
 from medqa.errors import MedqaError
 from medqa.files import read_json, sha256_file, staged_folder, write_atomically, write_json
-from medqa.manifest import MANIFEST, read_manifest, write_manifest
+from medqa.manifest import MANIFEST, write_manifest
 from medqa.review_sheet import GRADES, SCALE, SHEET, Grades, read_grades, read_sheet, write_grades, write_sheet
 from medqa.settings import Settings
 
@@ -25,10 +24,9 @@ def export(
     run: Path, out: Path, settings: Settings, *, systems: Sequence[str], index: str, number: int | None
 ) -> dict[str, Any]:
     """``medqa eval review export``: a folder for the raters, and beside it the key that only the evaluator opens."""
-    read_manifest(run, KIND, "medqa eval run --config configs/X.yaml")
     if out.exists():
         raise MedqaError(f"wanted a new folder at {out}, found one; grades in it would be lost: choose another --out")
-    cells = by_cell(read_rows(run / "predictions.jsonl"))
+    cells = by_cell(read_run(run))
     at_hand = {name: rows for (where, name), rows in cells.items() if where in (index, "none")}
     missing = [name for name in systems if name not in at_hand]
     if missing:

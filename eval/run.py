@@ -12,11 +12,15 @@ from eval.lm import reference_losses
 from eval.pipelines import Patient, Pipelines
 from eval.rows import Asked, Cell, make_row
 from eval.systems import System
+from medqa.errors import MedqaError
 from medqa.files import read_json, write_atomically, write_json
+from medqa.manifest import read_manifest
 from medqa.queries import Query
 from medqa.records import Answer
 from rag.predict import predict
 
+KIND = "evaluation"
+MAKE = "medqa eval run --config configs/X.yaml"
 _SORTED_OVER = 4
 """Batches handed over at once: within them prompts of like length share a batch. More would make an interruption cost more."""
 
@@ -76,6 +80,21 @@ def write_run(
     write_json(folder / "metrics.json", metrics)
     write_atomically(folder / "report.md", report)
     write_atomically(folder / "report.html", page)
+
+
+def read_run(folder: Path) -> list[dict[str, Any]]:
+    """The rows of a finished run.
+
+    Raises:
+        MedqaError: no finished run there, or one of an older version.
+    """
+    read_manifest(folder, KIND, MAKE)
+    rows = read_rows(folder / "predictions.jsonl")
+    if not rows or not {"name", "scores", "tokens"} <= rows[0].keys():
+        raise MedqaError(
+            f"wanted a run of this version in {folder}, found an older one's rows; make it again with: {MAKE}"
+        )
+    return rows
 
 
 def read_rows(file: Path) -> list[dict[str, Any]]:

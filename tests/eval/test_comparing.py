@@ -16,6 +16,8 @@ def make_run(folder, answer, questions=12):
     folder.mkdir()
     rows = [row(n, answer) for n in range(questions)]
     score_rows(rows, 100, 0)
+    for r in rows:
+        r["tokens"] = {"prompt": 10, "new": 5, "truncated": False}
     (folder / "predictions.jsonl").write_text("".join(json.dumps(r) + "\n" for r in rows))
     write_json(folder / "metrics.json", {})
     write_manifest(folder, "evaluation", {}, {}, {})
@@ -39,7 +41,11 @@ def test_what_cannot_be_compared_is_one_line_and_exit_2(tmp_path, capsys):
     index = tmp_path / "index"
     index.mkdir()
     write_manifest(index, "index", {}, {}, {})
+    old = make_run(tmp_path / "old", "one [1]")
+    file = tmp_path / "old" / "predictions.jsonl"
+    file.write_text(file.read_text().replace('"name"', '"was"'))
     cases = {
+        "found an older one's rows": [run, old],
         "wanted two runs or two index generations, found a evaluation": [run, str(index)],
         "found no manifest.json": [run, str(tmp_path / "none")],
         "found two runs; leave them out": [run, run, "--variant", "extractive"],

@@ -104,6 +104,8 @@ def make_run(folder):
     rows = [
         row(n, f"{text} {n}", variant=v) for v, text in (("tuned+rag", "good"), ("plain", "broken")) for n in range(6)
     ]
+    for r in rows:
+        r |= {"scores": {}, "tokens": {}}
     (folder / "predictions.jsonl").write_text("".join(json.dumps(r) + "\n" for r in rows))
     write_json(folder / "metrics.json", {})
     write_manifest(folder, "evaluation", {}, {}, {})
