@@ -14,13 +14,15 @@ from ui.command import FOLDER_VARIABLE, RATER_VARIABLE
 from ui.render import text_html
 from ui.style import CSS
 
+_WIDE = '.block-container, [data-testid="stMainBlockContainer"] { max-width: 90rem; }'
+"""Answers stand beside each other: more room than the chat's."""
 Given = dict[str, tuple[int | None, ...]]
 
 
 def main() -> None:
     """The page."""
     st.set_page_config(page_title="medqa review", layout="wide")
-    st.html(f"<style>{CSS}</style>")
+    st.html(f"<style>{CSS}{_WIDE}</style>")
     folder, rater = Path(os.environ[FOLDER_VARIABLE]), os.environ[RATER_VARIABLE]
     file = folder / GRADES / f"{rater}.csv"
     try:
