@@ -10,6 +10,8 @@ import argparse
 import sys
 from pathlib import Path
 
+sys.path.insert(0, str(Path(__file__).resolve().parent.parent))
+
 from eval.command import run as evaluate
 from eval.effects import effects
 from eval.leakage import random_split
