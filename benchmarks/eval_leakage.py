@@ -60,7 +60,9 @@ def _side(side: str, pairs: list[QAPair], asked: list[QAPair], out: Path, settin
             "corpus": str(file),
             "finetune": settings.finetune.model_copy(update={"out": str(out / side / "adapter")}),
             "generator": settings.generator.model_copy(update={"adapter": str(out / side / "adapter")}),
-            "eval": settings.eval.model_copy(update={"out": str(out / side / "eval"), "indexes": ("held-out",)}),
+            "eval": settings.eval.model_copy(
+                update={"out": str(out / side / "eval"), "indexes": ("held-out",), "language": True}
+            ),
             # The bar is the same on both sides: what is measured is what stands behind it.
             "rag": settings.rag.model_copy(update={"threshold": settings.rag.threshold or -1.0}),
         }
