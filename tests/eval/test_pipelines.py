@@ -21,7 +21,7 @@ ASKED = PAIRS[:2]
 SETTINGS = Settings.model_validate(
     {
         "seed": 3,
-        "retrieval": {"store": "milvus", "uri": "here", "exact_up_to": 7, "recall": 0.5},
+        "retrieval": {"encoder": "first", "store": "milvus", "uri": "here", "exact_up_to": 7, "recall": 0.5},
         "eval": {
             "variants": ["extractive"],
             "systems": [
@@ -89,7 +89,7 @@ def test_another_encoder_has_indexes_of_its_own(built, made):
     plain, other, _ = systems_of(SETTINGS)
     made.index("open-book", plain)
     made.index("open-book", other)
-    assert [call.encoder.fingerprint for call in built] == ["embedded", "other"]
+    assert [call.encoder.fingerprint for call in built] == ["first", "other"]
     assert built[1].folder.name.startswith("open-book-")
     assert built[1].folder != built[0].folder
 
