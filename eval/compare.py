@@ -1,35 +1,28 @@
 """Two runs side by side: the same questions, paired differences with intervals, and which answers changed."""
 
 from collections.abc import Mapping, Sequence
+from dataclasses import asdict
 from pathlib import Path
 from typing import Any
 
-from eval.bootstrap import bootstrap_mean
-from eval.score import SCORES
+from eval.answer_diff import change, markdown_changes
+from eval.effects import effects
+from eval.rows import Cell, by_cell
 from medqa.errors import MedqaError
 
-Cell = tuple[str, str]
-"""Index and variant."""
+_COLUMNS = ("rouge1", "rouge2", "rougeL", "bleu", "supported", "refusal_right", "ndcg@10")
+
+Rows = Sequence[dict[str, Any]]
 
 
-def by_cell(rows: Sequence[Mapping[str, Any]]) -> dict[Cell, dict[str, Mapping[str, Any]]]:
-    """Rows as (index, variant) -> question id -> row."""
-    cells: dict[Cell, dict[str, Mapping[str, Any]]] = {}
-    for row in rows:
-        cells.setdefault((row["index"], row["variant"]), {})[row["id"]] = row
-    return cells
+def compare_rows(rows_a: Rows, rows_b: Rows, resamples: int, seed: int) -> list[dict[str, Any]]:
+    """One entry per cell that both runs have: B minus A per score with its paired interval, and what changed.
 
-
-def compare_rows(
-    rows_a: Sequence[Mapping[str, Any]], rows_b: Sequence[Mapping[str, Any]], resamples: int, seed: int
-) -> list[dict[str, Any]]:
-    """One entry per cell that both runs have: B minus A per score, with its interval, and the answers that changed.
-
-    A score is compared over the questions for which both runs have one; ``n`` says how many. ``regression`` marks a score
-    whose whole interval lies below zero.
+    A score is compared over the questions for which both runs have one; ``n`` says how many. ``regressions`` names the scores
+    whose whole interval lies on the worse side of zero.
 
     Raises:
-        MedqaError: the runs asked different questions, or share no cell.
+        MedqaError: the runs asked different questions, gave them other references, or share no cell.
     """
     a, b = by_cell(rows_a), by_cell(rows_b)
     shared = [cell for cell in a if cell in b]
@@ -38,66 +31,75 @@ def compare_rows(
     return [_compare_cell(cell, a[cell], b[cell], resamples, seed) for cell in shared]
 
 
-def _compare_cell(
-    cell: Cell, a: Mapping[str, Mapping[str, Any]], b: Mapping[str, Mapping[str, Any]], resamples: int, seed: int
-) -> dict[str, Any]:
-    if a.keys() != b.keys():
-        only_a, only_b = len(a.keys() - b.keys()), len(b.keys() - a.keys())
-        raise MedqaError(
-            f"wanted the same questions in both runs, found {only_a} only in the first and {only_b} only in the second "
-            f"({' '.join(cell)}); run both with the same corpus, eval.split, eval.questions and seed"
-        )
-    ids = sorted(a)
-    differences = {name: _difference(name, [(a[i], b[i]) for i in ids], resamples, seed) for name in SCORES}
+def _compare_cell(cell: Cell, a: Rows, b: Rows, resamples: int, seed: int) -> dict[str, Any]:
+    before, after = {row["id"]: row for row in a}, {row["id"]: row for row in b}
+    _refuse_different(cell, before, after)
+    ids = sorted(before)
+    paired = {"A": [before[i] for i in ids], "B": [after[i] for i in ids]}
+    found = effects(paired, {"B - A": {"B": 1, "A": -1}}, resamples, seed, groups=())
+    changes = [c for i in ids if (c := change(before[i], after[i]))]
     return {
         "index": cell[0],
         "variant": cell[1],
         "questions": len(ids),
-        "differences": differences,
-        "changed_answers": [i for i in ids if a[i]["answer"] != b[i]["answer"]],
-        "new_refusals": [i for i in ids if b[i]["abstained"] and not a[i]["abstained"]],
-        "lifted_refusals": [i for i in ids if a[i]["abstained"] and not b[i]["abstained"]],
-        "regressions": [name for name, d in differences.items() if d["regression"]],
+        "differences": {e.metric: asdict(e) for e in found},
+        "changed_answers": [c["id"] for c in changes if c["answer"]],
+        "changed_citations": [c["id"] for c in changes if c["citations"]],
+        "new_refusals": [c["id"] for c in changes if c["refusal"] == "new"],
+        "lifted_refusals": [c["id"] for c in changes if c["refusal"] == "lifted"],
+        "changes": sorted(changes, key=lambda c: (_moved(before[c["id"]], after[c["id"]]), c["id"])),
+        "regressions": [e.metric for e in found if e.regression],
     }
 
 
-def _difference(
-    name: str, rows: Sequence[tuple[Mapping[str, Any], Mapping[str, Any]]], resamples: int, seed: int
-) -> dict[str, Any]:
-    both = [(a["scores"][name], b["scores"][name]) for a, b in rows]
-    values = [y - x for x, y in both if x is not None and y is not None]
-    if not values:
-        return {"n": 0, "mean": None, "low": None, "high": None, "regression": False, "reason": "no question has both"}
-    interval = bootstrap_mean(values, resamples, seed)
-    return {
-        "n": len(values),
-        "mean": interval.mean,
-        "low": interval.low,
-        "high": interval.high,
-        "excludes_zero": interval.excludes_zero,
-        "regression": interval.high < 0,
-    }
+def _refuse_different(cell: Cell, a: Mapping[str, Mapping[str, Any]], b: Mapping[str, Mapping[str, Any]]) -> None:
+    only_a, only_b = len(a.keys() - b.keys()), len(b.keys() - a.keys())
+    if only_a or only_b:
+        raise MedqaError(
+            f"wanted the same questions in both runs, found {only_a} only in the first and {only_b} only in the second "
+            f"({' '.join(cell)}); run both with the same corpus, eval.split, eval.questions and seed"
+        )
+    other = [i for i in a if (a[i]["question"], a[i]["reference"]) != (b[i]["question"], b[i]["reference"])]
+    if other:
+        raise MedqaError(
+            f"wanted the same questions and reference answers in both runs, found {len(other)} that differ, e.g. {other[0]} "
+            f"({' '.join(cell)}); run both on the same corpus"
+        )
+
+
+def _moved(before: Mapping[str, Any], after: Mapping[str, Any]) -> float:
+    """Change of ROUGE-L, the worst first."""
+    return float(after["scores"].get("rougeL") or 0.0) - float(before["scores"].get("rougeL") or 0.0)
 
 
 def markdown_comparison(a: Path, b: Path, cells: Sequence[Mapping[str, Any]]) -> str:
     """The comparison as Markdown; differences are B minus A, in points of 100."""
+    columns = [c for c in _COLUMNS if any(c in cell["differences"] for cell in cells)]
     lines = [
         f"# {b} against {a}",
         "",
-        "Differences in points of 100 with 95 % paired bootstrap intervals; `*` excludes zero.",
+        "Differences in points of 100 with 95 % paired bootstrap intervals; `*` excludes zero. Each interval stands "
+        "for itself: among twenty that measure nothing one excludes zero by chance (`p_holm` in `--json` is corrected for it).",
         "",
+        "| index | variant | "
+        + " | ".join(columns)
+        + " | answers changed | citations changed | new refusals | lifted refusals |",
+        "|---" * (len(columns) + 6) + "|",
     ]
-    lines += ["| index | variant | " + " | ".join(SCORES) + " | answers changed | new refusals | lifted refusals |"]
-    lines += ["|---" * (len(SCORES) + 5) + "|"]
     for cell in cells:
-        scores = [_cell_text(cell["differences"][name]) for name in SCORES]
-        counts = [str(len(cell[name])) for name in ("changed_answers", "new_refusals", "lifted_refusals")]
+        scores = [_cell_text(cell["differences"].get(name)) for name in columns]
+        kinds = ("changed_answers", "changed_citations", "new_refusals", "lifted_refusals")
+        counts = [f"{len(cell[kind])} of {cell['questions']}" if cell[kind] else "0" for kind in kinds]
         lines.append("| " + " | ".join([cell["index"], cell["variant"], *scores, *counts]) + " |")
+    for cell in cells:
+        if cell["changes"]:
+            lines += ["", f"## {cell['index']} {cell['variant']}: changed answers, the worst first"]
+            lines += markdown_changes(cell["changes"])
     return "\n".join(lines) + "\n"
 
 
-def _cell_text(d: Mapping[str, Any]) -> str:
-    if d["mean"] is None:
+def _cell_text(d: Mapping[str, Any] | None) -> str:
+    if d is None or d["mean"] is None or d["low"] is None:
         return "–"
-    star = "*" if d["excludes_zero"] else ""
+    star = "*" if d["low"] > 0 or d["high"] < 0 else ""
     return f"{100 * d['mean']:+.1f}{star} [{100 * d['low']:+.1f}, {100 * d['high']:+.1f}]"

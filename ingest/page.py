@@ -1,13 +1,13 @@
 """``report.html``: the report of a corpus as one file for people, with plots, without scripts or anything from elsewhere."""
 
-from collections.abc import Iterable, Mapping, Sequence
-from html import escape
+from collections.abc import Mapping, Sequence
 from itertools import pairwise
 from typing import Any
 
-from ingest.page_style import STYLE
-from ingest.plots import MEASURES, figures, inline_svg, readable
+from ingest.plots import MEASURES, figures
+from medqa.html import beside, counted, document, escaped, numeral, quoted, table_html, tile_html
 from medqa.records import SPLITS
+from medqa.svg import inline_svg
 
 _LISTED = 50  # rows of a table; report.json has them all
 _BANDS = ((1, 1), (2, 2), (3, 5), (6, 10), (11, 20), (21, 50), (51, 100), (101, 1000), (1001, None))  # sizes in a table
@@ -38,20 +38,7 @@ def to_html(report: Mapping[str, Any]) -> str:
         "Personal data": _phi(report),
         "Sources": _by_split(report["by_source"], "source", "sources", plots),
     }
-    anchors = {title: title.lower().replace(" ", "-") for title in sections}
-    links = "".join(f'<a href="#{anchors[title]}">{title}</a>' for title in sections)
-    body = "\n".join(
-        f'<section aria-labelledby="{anchors[title]}">\n<h2 id="{anchors[title]}">{title}</h2>\n{section}\n</section>'
-        for title, section in sections.items()
-    )
-    return (
-        '<!DOCTYPE html>\n<html lang="en">\n<head>\n<meta charset="utf-8">\n<title>Corpus report</title>\n'
-        '<meta name="viewport" content="width=device-width, initial-scale=1">\n'
-        # The browser itself refuses scripts and requests, should anything slip through the escaping.
-        "<meta http-equiv=\"Content-Security-Policy\" content=\"default-src 'none'; style-src 'unsafe-inline'\">\n"
-        f"<style>{STYLE}</style>\n</head>\n<body>\n<header>\n<h1>Corpus report</h1>\n{_summary(report)}\n"
-        f'<nav aria-label="Sections">{links}</nav>\n</header>\n<main>\n{body}\n</main>\n</body>\n</html>\n'
-    )
+    return document("Corpus report", _summary(report), sections)
 
 
 def bands(sizes: Mapping[str, int]) -> list[tuple[str, int, int]]:
@@ -69,18 +56,18 @@ def _summary(report: Mapping[str, Any]) -> str:
     rows, unanswered = report["rows"], report["documents_without_answers"]
     lost = rows["in"] - rows["kept"] - rows["dropped"]
     tiles = [
-        _tile(_number(rows["in"]), "rows read"),
-        _tile(_number(rows["kept"]), "kept"),
-        _tile(_number(rows["dropped"]), "dropped, each with its reason"),
-        _tile(_number(report["groups"]["count"]), "groups, each in one split"),
+        tile_html(numeral(rows["in"]), "rows read"),
+        tile_html(numeral(rows["kept"]), "kept"),
+        tile_html(numeral(rows["dropped"]), "dropped, each with its reason"),
+        tile_html(numeral(report["groups"]["count"]), "groups, each in one split"),
     ]
     parts = [
         f'<div class="tiles">{"".join(tiles)}</div>',
-        f'<p class="note">{_number(abs(lost))} rows are unaccounted for: read is not kept and dropped.</p>'
+        f'<p class="note">{numeral(abs(lost))} rows are unaccounted for: read is not kept and dropped.</p>'
         if lost
         else "",
-        f"<p>Documents published without any answer: {_number(unanswered)}.</p>" if unanswered else "",
-        *(f'<p class="note">{_text(warning)}</p>' for warning in report["warnings"]),
+        f"<p>Documents published without any answer: {numeral(unanswered)}.</p>" if unanswered else "",
+        *(f'<p class="note">{escaped(warning)}</p>' for warning in report["warnings"]),
         _update(report.get("update")),
     ]
     return "\n".join(part for part in parts if part)
@@ -89,8 +76,8 @@ def _summary(report: Mapping[str, Any]) -> str:
 def _update(update: Mapping[str, int] | None) -> str:
     if not update:
         return ""
-    lines = [[_text(name.replace("_", " ")), _number(value)] for name, value in update.items()]
-    return _table("The last update", ["what", "#rows"], lines)
+    lines = [[escaped(name.replace("_", " ")), numeral(value)] for name, value in update.items()]
+    return table_html("The last update", ["what", "#rows"], lines)
 
 
 def _certificate(report: Mapping[str, Any], plots: Mapping[str, str]) -> str:
@@ -99,7 +86,7 @@ def _certificate(report: Mapping[str, Any], plots: Mapping[str, str]) -> str:
     empty = [split for split in SPLITS if not splits[split]["rows"]]
     crossings = {name: counts for name, counts in ours.items() if not set(name.split("/")) & set(empty)}
     shared = [
-        f"{_number(value)} {_text(measure.replace('_', ' '))} of {' and '.join(name.split('/'))}"
+        f"{numeral(value)} {escaped(measure.replace('_', ' '))} of {' and '.join(name.split('/'))}"
         for name, counts in crossings.items()
         for measure, value in counts.items()
         if value and not isinstance(value, float)  # a share is said with its count
@@ -114,10 +101,10 @@ def _certificate(report: Mapping[str, Any], plots: Mapping[str, str]) -> str:
     else:
         verdict = f"Nothing is shared: 0 pairs of rows across {_splits_of(crossings)} ({checked})."
     tables = "".join(
-        _table(
+        table_html(
             f"Rows of {' and '.join(name.split('/'))}",
             ["what", "#this split", "#random split"],
-            [[_text(m.replace("_", " ")), _number(n), _number(chance[name][m])] for m, n in counts.items()],
+            [[escaped(m.replace("_", " ")), numeral(n), numeral(chance[name][m])] for m, n in counts.items()],
         )
         for name, counts in ours.items()
     )
@@ -133,7 +120,7 @@ def _certificate(report: Mapping[str, Any], plots: Mapping[str, str]) -> str:
             f"<p>Every row of one split was compared with every row of the other; nothing was sampled. Near-duplicates are "
             f"pairs whose word 3-shingles of question and answer have a Jaccard similarity of at least {near}. The random "
             "split has the same sizes.</p>",
-            _beside(
+            beside(
                 "certificate", "Pairs of rows that two splits share, this split against a random one", plots, tables
             ),
             _closest(certificate["closest"]),
@@ -146,26 +133,26 @@ def _leaked(report: Mapping[str, Any], crossing: str | None) -> str:
     if crossing is None:
         return ""
     first, second = crossing.split("/")
-    of = f"of {_number(report['splits'][first]['rows'])} {first} rows have their question or answer in {second}"
+    of = f"of {numeral(report['splits'][first]['rows'])} {first} rows have their question or answer in {second}"
     ours, chance = (report["certificate"][side][crossing] for side in ("split", "random"))
     here, there = ours["rows_sharing_question_or_answer"], chance["rows_sharing_question_or_answer"]
-    share = _number(chance["share_of_rows_sharing_question_or_answer"])
+    share = numeral(chance["share_of_rows_sharing_question_or_answer"])
     return (
-        f'<div class="tiles">{_tile(_number(here), f"{of}: this split", "bad" if here else "good")}'
-        f"{_tile(_number(there), f'{of}: a random split ({share})', 'bad' if there else '')}</div>"
+        f'<div class="tiles">{tile_html(numeral(here), f"{of}: this split", "bad" if here else "good")}'
+        f"{tile_html(numeral(there), f'{of}: a random split ({share})', 'bad' if there else '')}</div>"
     )
 
 
 def _closest(closest: Mapping[str, Any]) -> str:
     if closest["jaccard"] is None:
-        return f"<p>Closest pair across test and train: {_text(closest['reason'])}.</p>"
+        return f"<p>Closest pair across test and train: {escaped(closest['reason'])}.</p>"
     pairs = [closest, *closest.get("others", [])]
-    rows = [[f"{p['jaccard']:.3f}", _quoted(p["test"]["question"]), _quoted(p["train"]["question"])] for p in pairs]
+    rows = [[f"{p['jaccard']:.3f}", quoted(p["test"]["question"]), quoted(p["train"]["question"])] for p in pairs]
     return (
         f"<p>The closest pair across test and train has similarity {closest['jaccard']:.3f}: "
-        f"“{_quoted(closest['test']['question'])}” in test and “{_quoted(closest['train']['question'])}” in train.</p>"
+        f"“{quoted(closest['test']['question'])}” in test and “{quoted(closest['train']['question'])}” in train.</p>"
         + (
-            _table("The closest pairs", ["#similarity", "*question in test", "*question in train"], rows)
+            table_html("The closest pairs", ["#similarity", "*question in test", "*question in train"], rows)
             if rows[1:]
             else ""
         )
@@ -179,50 +166,50 @@ def _splits(report: Mapping[str, Any]) -> str:
         else "that are near-duplicates, or have the same question or answer, are in one group (topics may cross splits)."
     )
     rows = [
-        [split, _number(v["rows"]), f"{v['share']:.2%}", f"{v['wanted']:.1%}", _number(v["groups"])]
+        [split, numeral(v["rows"]), f"{v['share']:.2%}", f"{v['wanted']:.1%}", numeral(v["groups"])]
         for split, v in report["splits"].items()
     ]
-    return f"<p>{by}</p>" + _table("Sizes", ["split", "#rows", "#share", "#wanted", "#groups"], rows)
+    return f"<p>{by}</p>" + table_html("Sizes", ["split", "#rows", "#share", "#wanted", "#groups"], rows)
 
 
 def _drops(report: Mapping[str, Any], plots: Mapping[str, str]) -> str:
     rows = report["rows"]
     if not rows["dropped"]:
         return "<p>None.</p>"
-    lines = [[_text(reason), _number(n), f"{n / rows['in']:.2%}"] for reason, n in rows["dropped_by_reason"].items()]
-    table = _table("By reason", ["reason", "#rows", "#share of rows read"], lines)
+    lines = [[escaped(reason), numeral(n), f"{n / rows['in']:.2%}"] for reason, n in rows["dropped_by_reason"].items()]
+    table = table_html("By reason", ["reason", "#rows", "#share of rows read"], lines)
     said = "<p>Each one is in <code>dropped.csv</code>, with its file, row and reason.</p>"
-    return said + _beside("drops", "Rows dropped, by reason", plots, table)
+    return said + beside("drops", "Rows dropped, by reason", plots, table)
 
 
 def _groups(report: Mapping[str, Any], plots: Mapping[str, str]) -> str:
     near, groups = report["near_duplicates"], report["groups"]
     said = (
-        f"<p>{_count(near['rows'], 'row')} in {_count(near['sets'], 'near-duplicate set')} (the largest has "
-        f"{_number(near['largest'])}). Closed under everything that keeps rows together, the rows make "
-        f"{_count(groups['count'], 'group')}.</p>"
+        f"<p>{counted(near['rows'], 'row')} in {counted(near['sets'], 'near-duplicate set')} (the largest has "
+        f"{numeral(near['largest'])}). Closed under everything that keeps rows together, the rows make "
+        f"{counted(groups['count'], 'group')}.</p>"
     )
     largest = [
         [
-            f"<code>{_text(g['id'])}</code>",
-            _number(g["rows"]),
+            f"<code>{escaped(g['id'])}</code>",
+            numeral(g["rows"]),
             f"{g['share']:.1%}",
-            _text(g["split"]),
-            _number(g["topics"]),
-            _number(g["rows_with_commonest_answer"]),
-            _quoted(", ".join(g["some_topics"])),
+            escaped(g["split"]),
+            numeral(g["topics"]),
+            numeral(g["rows_with_commonest_answer"]),
+            quoted(", ".join(g["some_topics"])),
         ]
         for g in groups["largest"]
     ]
     header = ["group", "#rows", "#share", "split", "#topics", "#rows with its commonest answer", "*some topics"]
-    answers = [[_number(r["rows"]), _number(r["topics"]), _quoted(r["answer"])] for r in report["repeated_answers"]]
+    answers = [[numeral(r["rows"]), numeral(r["topics"]), quoted(r["answer"])] for r in report["repeated_answers"]]
     return "\n".join(
         [
             said,
             _boilerplate(report.get("boilerplate")),
             _sized(report, "cluster_sizes", "groups", "group", "How many groups have each size", plots),
-            _table("The largest groups", header, largest),
-            _table("Answers that stand under several questions", ["#rows", "#topics", "*answer"], answers)
+            table_html("The largest groups", header, largest),
+            table_html("Answers that stand under several questions", ["#rows", "#topics", "*answer"], answers)
             or "<p>No answer stands under several questions.</p>",
         ]
     )
@@ -232,8 +219,8 @@ def _boilerplate(found: Mapping[str, int] | None) -> str:
     if not found:
         return ""
     return (
-        f"<p>{_count(found['answers'], 'answer')} repeated over at least {_number(found['least'])} questions; "
-        f"{_count(found['rows'], 'row')} with one of them.</p>"
+        f"<p>{counted(found['answers'], 'answer')} repeated over at least {numeral(found['least'])} questions; "
+        f"{counted(found['rows'], 'row')} with one of them.</p>"
     )
 
 
@@ -250,19 +237,19 @@ def _lengths(report: Mapping[str, Any], plots: Mapping[str, str]) -> str:
         edges = histogram["edges"]
         intervals = [*(_interval(low, high) for low, high in pairwise(edges[:-1])), f"{edges[-2]:,} or more"]
         rows = [
-            [interval, *(_number(histogram[split][i]) for split in SPLITS)]
+            [interval, *(numeral(histogram[split][i]) for split in SPLITS)]
             for i, interval in enumerate(intervals)
             if any(histogram[split][i] for split in SPLITS)
         ]
         median = [
-            [split, _number(sum(histogram[split])), _median(intervals, histogram[split])]
+            [split, numeral(sum(histogram[split])), _median(intervals, histogram[split])]
             for split in SPLITS
             if sum(histogram[split])
         ]
-        table = _table(f"Median of {name}s", ["split", "#rows", "#median words"], median)
-        listed = _table(f"Rows by words of the {name}", ["words", *(f"#{s}" for s in SPLITS)], rows)
+        table = table_html(f"Median of {name}s", ["split", "#rows", "#median words"], median)
+        listed = table_html(f"Rows by words of the {name}", ["words", *(f"#{s}" for s in SPLITS)], rows)
         opened = f"<details><summary>All counts, {name}s</summary>{listed}</details>"
-        parts.append(_beside(f"{name}s", f"Words of the {name}, by split", plots, table + opened))
+        parts.append(beside(f"{name}s", f"Words of the {name}, by split", plots, table + opened))
     return "\n".join(parts)
 
 
@@ -273,14 +260,14 @@ def _topics(report: Mapping[str, Any], plots: Mapping[str, str]) -> str:
     if not topics["topics"]:
         return "<p>The data has no topics.</p>"
     kept = report["rows"]["kept"]
-    frequent = [[_quoted(name), _number(n)] for name, n in topics["most_frequent"]]
+    frequent = [[quoted(name), numeral(n)] for name, n in topics["most_frequent"]]
     title = f"The {len(frequent)} most frequent topics"
     return "\n".join(
         [
-            f"<p>{_count(topics['topics'], 'topic')}; {_number(topics['rows_with_topic'])} of {_number(kept)} rows "
+            f"<p>{counted(topics['topics'], 'topic')}; {numeral(topics['rows_with_topic'])} of {numeral(kept)} rows "
             "have one.</p>",
             _sized(topics, "sizes", "topics", "topic", "How many topics have so many rows", plots, "topic-sizes"),
-            _beside("topics", f"{title}, rows of each", plots, _table(title, ["topic", "#rows"], frequent)),
+            beside("topics", f"{title}, rows of each", plots, table_html(title, ["topic", "#rows"], frequent)),
         ]
     )
 
@@ -293,11 +280,11 @@ def _phi(report: Mapping[str, Any]) -> str:
         return "<p>The rows were not screened.</p>"
     if not phi["rows"]:
         return "<p>No row looks like personal data.</p>"
-    rows = [[_text(rule), _number(n)] for rule, n in phi["by_rule"].items()]
-    said = _PHI_ACTIONS.get(phi["action"], _text(phi["action"]))
+    rows = [[escaped(rule), numeral(n)] for rule, n in phi["by_rule"].items()]
+    said = _PHI_ACTIONS.get(phi["action"], escaped(phi["action"]))
     return (
-        f"<p>{_count(phi['rows'], 'row')} with what looks like personal data. {said} A row can match several rules.</p>"
-        + _table("By rule", ["rule", "#rows"], rows)
+        f"<p>{counted(phi['rows'], 'row')} with what looks like personal data. {said} A row can match several rules.</p>"
+        + table_html("By rule", ["rule", "#rows"], rows)
     )
 
 
@@ -308,19 +295,19 @@ def _by_split(table: Mapping[str, Mapping[str, int]], what: str, name: str, plot
     totals = {split: sum(counts[split] for counts in table.values()) for split in SPLITS}
     rows = [
         [
-            _quoted(category) or "(none)",
+            quoted(category) or "(none)",
             *(
-                _number(counts[s]) + (f" <small>{counts[s] / totals[s]:.1%}</small>" if totals[s] else "")
+                numeral(counts[s]) + (f" <small>{counts[s] / totals[s]:.1%}</small>" if totals[s] else "")
                 for s in SPLITS
             ),
         ]
         for category, counts in list(table.items())[:_LISTED]
     ]
     more = len(table) - _LISTED
-    rest = f"<p>And {_number(more)} more, in <code>report.json</code>.</p>" if more > 0 else ""
+    rest = f"<p>And {numeral(more)} more, in <code>report.json</code>.</p>" if more > 0 else ""
     title = f"Rows by {what}, with their share of the split"
-    listed = _table(title, [what, *(f"#{s}" for s in SPLITS)], rows)
-    return _beside(name, f"Share of each {what} in the splits", plots, listed + rest)
+    listed = table_html(title, [what, *(f"#{s}" for s in SPLITS)], rows)
+    return beside(name, f"Share of each {what} in the splits", plots, listed + rest)
 
 
 def _sized(
@@ -330,12 +317,12 @@ def _sized(
     sizes = holder.get(key)
     if not sizes:
         return _absent(key, f"sizes of {what}")
-    rows = [[band, _number(count), _number(members)] for band, count, members in bands(sizes)]
-    return _beside(
+    rows = [[band, numeral(count), numeral(members)] for band, count, members in bands(sizes)]
+    return beside(
         plot,
         title,
         plots,
-        _table(f"{what.capitalize()} by size", [f"rows of the {one}", f"#{what}", "#rows in all"], rows),
+        table_html(f"{what.capitalize()} by size", [f"rows of the {one}", f"#{what}", "#rows in all"], rows),
     )
 
 
@@ -354,70 +341,10 @@ def _interval(low: int, high: int) -> str:
     return f"{low:,}" if high - low == 1 else f"{low:,} to {high - 1:,}"
 
 
-def _beside(name: str, title: str, plots: Mapping[str, str], table: str) -> str:
-    """A plot and its table, side by side where the window is wide; without data for the plot, a sentence in its place."""
-    if name not in plots:
-        return f"<p>No plot: {title[0].lower()}{title[1:]} — there are no rows to draw.</p>{table}"
-    return (
-        f'<div class="beside">\n<figure><figcaption id="{name}-caption">{title}</figcaption>\n{plots[name]}</figure>\n'
-        f"<div>{table}</div>\n</div>"
-    )
-
-
 def _absent(key: str, what: str) -> str:
     return f"<p>Not shown: {what}. This report has no <code>{key}</code>; making the corpus again counts it.</p>"
-
-
-def _table(caption: str, header: Sequence[str], rows: Iterable[Sequence[str]]) -> str:
-    """A table of cells that are HTML already, the first of each row its header; empty for no rows.
-
-    A column's name starts with ``#`` if it holds numbers (aligned right), with ``*`` if it holds text that needs room.
-    """
-    classes = [{"#": ' class="n"', "*": ' class="wide"'}.get(name[0], "") for name in header]
-    lines = [
-        "<tr>"
-        + "".join(
-            f'<th scope="row"{kind}>{cell}</th>' if i == 0 else f"<td{kind}>{cell}</td>"
-            for i, (cell, kind) in enumerate(zip(row, classes, strict=True))
-        )
-        + "</tr>"
-        for row in rows
-    ]
-    if not lines:
-        return ""
-    head = "".join(
-        f'<th scope="col"{kind}>{name.lstrip("#*")}</th>' for name, kind in zip(header, classes, strict=True)
-    )
-    return (
-        f'<div class="scroll" role="region" tabindex="0" aria-label="{caption}"><table><caption>{caption}</caption>\n'
-        f"<thead><tr>{head}</tr></thead>\n<tbody>\n" + "\n".join(lines) + "\n</tbody></table></div>"
-    )
-
-
-def _tile(number: str, label: str, kind: str = "") -> str:
-    return f'<p class="tile{f" {kind}" if kind else ""}"><b>{number}</b> <span>{label}</span></p>'
 
 
 def _splits_of(crossings: Mapping[str, Any]) -> str:
     named = [split for split in SPLITS if any(split in name.split("/") for name in crossings)]
     return f"{', '.join(named[:-1])} and {named[-1]}"
-
-
-def _count(n: int, one: str) -> str:
-    return f"{n:,} {one}{'' if n == 1 else 's'}"
-
-
-def _number(value: float | None) -> str:
-    if value is None:
-        return "no data"
-    return f"{value:.1%}" if isinstance(value, float) else f"{value:,}"
-
-
-def _text(text: str) -> str:
-    return escape(readable(str(text)))
-
-
-def _quoted(text: str) -> str:
-    """Text of the corpus, in whatever direction its script runs."""
-    shown = _text(text)
-    return f"<bdi>{shown}</bdi>" if shown else ""

@@ -155,10 +155,47 @@ def build_parser() -> argparse.ArgumentParser:
     evaluation = group("eval", "compare plain, fine-tuned and retrieval variants")
     run = verb(evaluation, "run", "eval_run", "answer the test questions with every variant and score them")
     run.add_argument("--out", type=Path, help="run folder (default: settings' eval.out)")
-    compare = verb(evaluation, "compare", "eval_compare", "differences of two runs, with intervals")
-    compare.add_argument("run_a", type=Path, metavar="RUN_A")
+    compare = verb(
+        evaluation,
+        "compare",
+        "eval_compare",
+        "differences of two runs, with intervals; or what changed between two generations of an index",
+    )
+    compare.add_argument("run_a", type=Path, metavar="RUN_A", help="run folder, index, or one generation of an index")
     compare.add_argument("run_b", type=Path, metavar="RUN_B")
     compare.add_argument("--fail-on-regression", action="store_true", help="exit 1 if RUN_B is worse than RUN_A")
+    compare.add_argument("--queries", type=Path, help="questions for two generations (default: those of eval run)")
+    compare.add_argument("--variant", choices=VARIANTS, help="who answers them (default: the best at hand)")
+    compare.add_argument("--out", type=Path, help="folder for comparison.md and comparison.json")
+
+    export = verb(evaluation, "export", "eval_export", "the rankings of a run as TREC files")
+    export.add_argument("run", type=Path, metavar="RUN")
+    export.add_argument("--out", type=Path, required=True, help="folder for INDEX.qrels and INDEX.SYSTEM.run")
+    ranking = verb(evaluation, "ranking", "eval_ranking", "score a TREC run, ours or another program's")
+    ranking.add_argument("--run", type=Path, required=True)
+    ranking.add_argument("--qrels", type=Path, required=True)
+    ranking.add_argument("--gain", choices=("exponential", "linear"), default="exponential", help="of grades, in nDCG")
+
+    review = evaluation.add_parser("review", help="have people grade answers side by side, blinded")
+    reviews = review.add_subparsers(required=True, metavar="VERB", parser_class=_Parser)
+    export = verb(reviews, "export", "eval_review_export", "a blinded sheet of a run's answers, and its key")
+    export.add_argument("run", type=Path, metavar="RUN")
+    export.add_argument("--out", type=Path, required=True, help="new folder; the key lies beside it")
+    export.add_argument("--systems", default="", help="comma-separated names (default: all of the index)")
+    export.add_argument("--index", default="open-book", help="which table's answers (default: open-book)")
+    page = verb(reviews, "page", "eval_review_page", "grade in the browser")
+    page.add_argument("--rater", required=True, help="your name; grades go to FOLDER/grades/NAME.csv")
+    page.add_argument("--port", type=int, default=8502)
+    grader = verb(
+        reviews, "judge", "eval_review_judge", "have the language model of eval.judge grade the sheet as one more rater"
+    )
+    grades = verb(reviews, "import", "eval_review_import", "unblind the grades: means, differences, agreement")
+    grades.add_argument(
+        "grades", type=Path, nargs="*", metavar="GRADES", help="one file per rater (default: FOLDER/grades)"
+    )
+    grades.add_argument("--out", type=Path, help="folder of the result (default: FOLDER-result)")
+    for sub in (page, grader, grades):
+        sub.add_argument("--folder", type=Path, required=True, help="what export made")
 
     chat = verb(verbs, "chat", "chat", "open the chat in the browser")
     chat.add_argument("--port", type=int, default=8501)

@@ -61,7 +61,7 @@ def where(settings: Settings) -> str:
         "cleaned corpus": f"{settings.corpus} (read report.md, dropped.csv)",
         "search index": settings.index,
         "adapter": f"{settings.finetune.out} (a plain PEFT folder)",
-        "evaluation": f"{settings.eval.out} (report.md, predictions.jsonl, metrics.json)",
+        "evaluation": f"{settings.eval.out} (open report.html; report.md, predictions.jsonl, metrics.json)",
     }
     return "\nWhere everything lies:\n" + "\n".join(f"  {name:<15} {path}" for name, path in rows.items())
 

@@ -116,4 +116,12 @@ class Answer:
     """Markers that pointed outside the context; they are removed from ``text``."""
     unsupported: tuple[str, ...] = ()
     """Sentences of ``text`` that no cited passage bears out."""
+    evidence: float | None = None
+    """Cosine of the question and the closest passage found; None where nothing was looked for or found."""
     timings_ms: dict[str, float] = field(default_factory=dict)
+    prompt_tokens: int = 0
+    """What the language model read, in its tokens; 0 where it was not called."""
+    new_tokens: int = 0
+    """What it wrote."""
+    truncated: bool = False
+    """The token limit was reached before the model ended its answer."""

@@ -4,7 +4,7 @@ A draft is raw text; nobody sees it before :mod:`rag.citations` has checked it.
 """
 
 from collections.abc import Callable, Iterator, Sequence
-from contextlib import AbstractContextManager, nullcontext
+from contextlib import AbstractContextManager, contextmanager, nullcontext
 from dataclasses import dataclass
 from typing import Any, Protocol
 
@@ -91,7 +91,7 @@ class LocalModel:
         on_text: Callable[[str], None] | None = None,
     ) -> list[Draft]:
         """One draft per question. ``on_text`` receives the text of a single question piece by piece while it is written."""
-        prompts = [self._prompt(q, h) for q, h in zip(questions, hits, strict=True)]
+        prompts = [self.prompt(q, h) for q, h in zip(questions, hits, strict=True)]
         drafts: list[Draft | None] = [None] * len(prompts)
         for batch in _batches([len(ids) for ids, _ in prompts], self._batch_size):
             texts = self._generate([prompts[i][0] for i in batch], on_text)
@@ -99,7 +99,8 @@ class LocalModel:
                 drafts[i] = Draft(text, len(prompts[i][0]), new_tokens, prompts[i][1], truncated)
         return [d for d in drafts if d is not None]
 
-    def _prompt(self, question: str, hits: Sequence[Hit] | None) -> tuple[list[int], int]:
+    def prompt(self, question: str, hits: Sequence[Hit] | None) -> tuple[list[int], int]:
+        """Token ids of the prompt that ``draft`` uses, and the number of sources dropped to fit; ``hits`` None: closed-book."""
         if hits is None:
             ids = render(self._tokenizer, plain_messages(question))
             if len(ids) > self._prompt_tokens:
@@ -140,6 +141,12 @@ class LocalModel:
         stop = next((n for n, t in enumerate(row) if t in self._ends), None)
         tokens = row if stop is None else row[:stop]
         return self._tokenizer.decode(tokens, skip_special_tokens=True).strip(), len(tokens), stop is None
+
+    @contextmanager
+    def opened(self) -> Iterator[tuple[Any, Any]]:
+        """The transformers model, its adapter on or off as in this variant, and the tokenizer: to measure, not to change."""
+        with self._adapter():
+            yield self._model, self._tokenizer
 
     def _adapter(self) -> AbstractContextManager[Any]:
         has_adapter = hasattr(self._model, "disable_adapter")

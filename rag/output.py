@@ -17,6 +17,7 @@ def answer_row(query_id: str, answer: Answer) -> dict[str, Any]:
                 "marker": c.marker,
                 "pair_id": c.passage.pair_id,
                 "passage_id": c.passage.id,
+                "title": c.passage.title,
                 "text": c.passage.text,
                 "supported": c.supported,
                 "sentence": c.sentence,
@@ -28,11 +29,18 @@ def answer_row(query_id: str, answer: Answer) -> dict[str, Any]:
         "abstained": answer.abstained,
         "safety": {"action": answer.safety.action, "rules": list(answer.safety.rules)},
         "timings_ms": answer.timings_ms,
+        "tokens": {"prompt": answer.prompt_tokens, "new": answer.new_tokens, "truncated": answer.truncated},
         "reason": answer.reason,
         "unsupported": list(answer.unsupported),
         "invented_markers": answer.invented_markers,
         "uncited": [
-            {"pair_id": h.passage.pair_id, "passage_id": h.passage.id, "text": h.passage.text, "score": h.score}
+            {
+                "pair_id": h.passage.pair_id,
+                "passage_id": h.passage.id,
+                "title": h.passage.title,
+                "text": h.passage.text,
+                "score": h.score,
+            }
             for h in answer.uncited
         ],
     }

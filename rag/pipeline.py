@@ -12,7 +12,7 @@ from typing import Protocol
 
 from medqa.errors import MedqaError
 from medqa.records import Answer, Hit, Variant
-from rag.abstain import is_refusal, why_abstain
+from rag.abstain import evidence, is_refusal, why_abstain
 from rag.citations import verify
 from rag.generators import Draft, Extractive, LocalModel
 from rag.prompt import REFUSAL
@@ -68,10 +68,11 @@ class Pipeline:
         drafted = dict(zip(draftable, drafts, strict=True))
         for n, i in enumerate(waiting):
             started = time.perf_counter()
-            finished = self._finish(questions[i], variant, found[n], reasons[n], drafted.get(n))
+            draft = drafted.get(n)
+            finished = _measured(self._finish(questions[i], variant, found[n], reasons[n], draft), found[n], draft)
             timings = {
                 "retrieve": retrieve_ms if found[n] is not None else 0.0,
-                "generate": generate_ms if n in drafted else 0.0,
+                "generate": generate_ms if draft else 0.0,
                 "verify": _per_item_ms(started, 1),
             }
             gate = answers[i]
@@ -131,6 +132,13 @@ class Pipeline:
             invented_markers=checked.invented_markers,
             unsupported=checked.unsupported,
         )
+
+
+def _measured(answer: Answer, hits: Sequence[Hit] | None, draft: Draft | None) -> Answer:
+    answer = replace(answer, evidence=evidence(hits or ()))
+    if draft is None:
+        return answer
+    return replace(answer, prompt_tokens=draft.prompt_tokens, new_tokens=draft.new_tokens, truncated=draft.truncated)
 
 
 def _per_item_ms(started: float, items: int) -> float:

@@ -4,7 +4,7 @@ import json
 import os
 from collections.abc import Callable, Sequence
 from pathlib import Path
-from typing import Any
+from typing import Any, Protocol
 
 from tqdm import tqdm
 
@@ -12,11 +12,18 @@ from medqa.files import sha256_bytes
 from medqa.queries import Query
 from medqa.records import Answer, Variant
 from rag.output import answer_row
-from rag.pipeline import Pipeline
+
+
+class Answering(Protocol):
+    """What answers: a pipeline."""
+
+    def answer_all(self, questions: Sequence[str], variant: Variant) -> list[Answer]:
+        """One answer per question, in order."""
+        ...
 
 
 def predict(
-    pipeline: Pipeline,
+    pipeline: Answering,
     queries: Sequence[Query],
     variant: Variant,
     out: Path,

@@ -46,7 +46,7 @@ def build(
         keep_generations=settings.retrieval.keep_generations,
         reuse=reuse,
         seed=settings.seed,
-        storage=_storage(settings.retrieval),
+        storage=storage_of(settings.retrieval),
         share=share,
     )
 
@@ -74,7 +74,7 @@ def update(
         max_tokens=settings.passages.max_tokens,
         keep_generations=settings.retrieval.keep_generations,
         seed=settings.seed,
-        storage=_storage(settings.retrieval),
+        storage=storage_of(settings.retrieval),
         prune=prune,
         force=force,
         dry_run=dry_run,
@@ -192,7 +192,8 @@ def _encoder(settings: Settings) -> SentenceEncoder:
     return load_encoder(options.encoder, options.batch_size, options.devices)
 
 
-def _storage(options: RetrievalSettings) -> Storage:
+def storage_of(options: RetrievalSettings) -> Storage:
+    """The store that the settings ask for."""
     return Storage(options.store, options.exact_up_to, options.recall, options.uri)
 
 

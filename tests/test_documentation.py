@@ -14,7 +14,7 @@ from medqa.paths import PROJECT
 
 PAGES = [PROJECT / "README.md", PROJECT / "CONTRIBUTING.md", *sorted(PROJECT.glob("docs/**/*.md"))]
 _BLOCK = re.compile(r"^```console\n(.*?)^```", re.MULTILINE | re.DOTALL)
-NEEDS_GPU_OR_BROWSER = ("phi3-mini", "medqa chat")
+NEEDS_GPU_OR_BROWSER = ("phi3-mini", "medqa chat", "review page")
 
 
 def commands():

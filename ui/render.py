@@ -97,6 +97,11 @@ def draft_html(text: str) -> str:
     )
 
 
+def text_html(text: str) -> str:
+    """Any text, inert."""
+    return escape(text)
+
+
 def question_html(question: str) -> str:
     """What the person asked."""
     return f'<div class="mq-question">{escape(question)}</div>'

@@ -1,7 +1,6 @@
 import pytest
 
 from eval.questions import check_header, pick_questions
-from eval.run import plan
 from ingest.corpus import Corpus
 from medqa.errors import MedqaError
 from medqa.records import QAPair
@@ -24,14 +23,3 @@ def test_an_empty_split_and_a_header_with_the_question_are_refused():
     with pytest.raises(MedqaError, match="find itself"):
         check_header("question+topic")
     check_header("topic+synonyms")
-
-
-def test_closed_book_variants_are_run_once():
-    cells = plan(["plain", "tuned+rag", "extractive"], ["open-book", "held-out"])
-    assert cells == [
-        ("none", "plain"),
-        ("open-book", "tuned+rag"),
-        ("open-book", "extractive"),
-        ("held-out", "tuned+rag"),
-        ("held-out", "extractive"),
-    ]

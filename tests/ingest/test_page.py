@@ -13,9 +13,10 @@ from hypothesis import given, settings
 from hypothesis import strategies as st
 
 from ingest.page import bands, to_html
-from ingest.plots import figures, readable, shares, top_and_rest
+from ingest.plots import figures, shares, top_and_rest
 from medqa.paths import PROJECT
 from medqa.records import SPLITS
+from medqa.svg import readable
 
 VOID = {"meta", "br", "hr", "img", "input", "link"}
 PLOTS = {"certificate", "drops", "groups", "questions", "answers", "types", "topic-sizes", "topics", "sources"}

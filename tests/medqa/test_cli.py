@@ -10,7 +10,9 @@ from medqa.cli import main
 VERBS = [
     ["ingest"], ["index", "build"], ["index", "update"], ["index", "verify"], ["index", "stats"], ["index", "rollback"],
     ["search"], ["finetune", "generator"], ["finetune", "retriever"], ["finetune", "reranker"], ["finetune", "search"],
-    ["finetune", "merge"], ["ask"], ["predict"], ["eval", "run"], ["eval", "compare"], ["chat"], ["doctor"],
+    ["finetune", "merge"], ["ask"], ["predict"], ["eval", "run"], ["eval", "compare"],
+    ["eval", "review", "export"], ["eval", "review", "page"], ["eval", "review", "judge"], ["eval", "review", "import"],
+    ["chat"], ["doctor"],
 ]  # fmt: skip
 EVERYWHERE = ["--config", "--set", "--seed", "--offline", "--json", "--limit", "--debug"]
 

@@ -1,12 +1,12 @@
-"""The style sheet of ``report.html``: light and dark, phone and print, a palette for the colour-blind (Okabe and Ito)."""
+"""The style sheet of reports: light and dark, phone and print, a palette for the colour-blind (Okabe and Ito)."""
 
 STYLE = """
 :root { color-scheme: light dark; --paper: #fff; --panel: #f5f7fa; --ink: #1d2733; --soft: #566172; --grid: #d5dae1;
   --link: #005a8f; --good: #00704f; --bad: #b02a12; --train: #0072b2; --validation: #e69f00; --test: #009e73;
-  --random: #d55e00; }
+  --random: #d55e00; --fifth: #b0558a; }
 @media screen and (prefers-color-scheme: dark) { :root { --paper: #14181e; --panel: #1d232c; --ink: #e4e9f0; --soft: #a3aebd;
   --grid: #3a4452; --link: #7cc4f5; --good: #4fd1a5; --bad: #ff8f78; --train: #56b4e9; --validation: #f0b429;
-  --test: #2fc79b; --random: #ff8a3d; } }
+  --test: #2fc79b; --random: #ff8a3d; --fifth: #e3a3c6; } }
 * { box-sizing: border-box; }
 body { margin: 0 auto; padding: 1rem; max-width: 68rem; background: var(--paper); color: var(--ink);
   font: 1rem/1.5 system-ui, "Segoe UI", Roboto, "DejaVu Sans", sans-serif; }
@@ -32,10 +32,16 @@ th, td { text-align: left; vertical-align: top; padding: .25rem .7rem .25rem 0; 
 th { font-weight: 600; } tbody th { font-weight: 400; } .n { text-align: right; } td.n, code { white-space: nowrap; }
 bdi { overflow-wrap: anywhere; } .wide { min-width: 14rem; } th:has(bdi) { min-width: 6rem; }
 small { color: var(--soft); font-size: .85em; } code { font-size: .9em; }
+.heat { display: block; padding: 0 .4rem; background: color-mix(in srgb, var(--train) var(--heat), transparent); }
+mark { background: color-mix(in srgb, var(--validation) 35%, transparent); color: inherit; padding: 0 .1em; }
+.case { margin: 1rem 0; padding: .2rem 1rem .6rem; background: var(--panel); border: 1px solid var(--grid); }
+.case h4 { margin: .6rem 0 .2rem; } .case p, .case blockquote { max-width: none; overflow-wrap: anywhere; }
+blockquote { margin: .4rem 0; padding: .1rem 0 .1rem .8rem; border-left: .2rem solid var(--grid); }
+.no { text-decoration: underline dotted var(--bad); text-underline-offset: .2em; }
 summary { cursor: pointer; color: var(--link); padding: .3rem 0; }
 @media screen and (max-width: 30rem) { body { padding: .7rem; } th, td { padding-right: .5rem; } small { display: block; } }
 @page { margin: 1.4cm; }
 @media print { body { max-width: none; padding: 0; font-size: 9pt; } .beside { grid-template-columns: 1fr 1fr; }
-  nav { display: none; } figure, tr, .tile { break-inside: avoid; } h2, caption { break-after: avoid; }
+  nav { display: none; } figure, tr, .tile, .case { break-inside: avoid; } h2, caption { break-after: avoid; }
   .scroll { overflow: visible; } }
 """
