@@ -65,7 +65,7 @@ def loss_statistics(rows: Sequence[Mapping[str, Any]]) -> "tuple[np.ndarray | No
 
 def loss_of(sums: "np.ndarray") -> "np.ndarray":
     """Nats per token, every token weighing the same: long references count for more than short ones."""
-    return sums[..., 0] / sums[..., 1]
+    return _ratio(sums[..., 0], sums[..., 1])
 
 
 def perplexity_of(sums: "np.ndarray") -> "np.ndarray":
@@ -77,4 +77,12 @@ def perplexity_of(sums: "np.ndarray") -> "np.ndarray":
 
 def bits_per_byte_of(sums: "np.ndarray") -> "np.ndarray":
     """Bits per UTF-8 byte of the text: unlike the loss, it compares models with different tokenizers."""
-    return sums[..., 0] / math.log(2) / sums[..., 2]
+    return _ratio(sums[..., 0] / math.log(2), sums[..., 2])
+
+
+def _ratio(top: "np.ndarray", bottom: "np.ndarray") -> "np.ndarray":
+    """NaN for 0 / 0: a resample of nothing but references without room; the interval leaves it out."""
+    import numpy as np
+
+    with np.errstate(invalid="ignore"):
+        return top / bottom
