@@ -2,7 +2,9 @@
 
     python benchmarks/retrieval.py --corpus runs/medquad/corpus [--encoder FOLDER] [--reranker FOLDER]
         [--consumer ../shared/data/consumer-dev/questions.jsonl] [--parts medquad,consumer,...]
+    python benchmarks/retrieval.py --corpus runs/medquad/corpus --index runs/medquad/index-topic [--encoder FOLDER]
 
+The second form asks an index that ``medqa index build --set passages.header=topic`` made: quality and latency of the product.
 A question never finds itself: no header here holds the question. Means carry 95 % bootstrap intervals. The quality parts need
 neither faiss nor bm25s (without bm25s the lexical rows are null, with the reason) and use a GPU where there is one. Vectors
 are kept in runs/benchmark-retrieval by encoder and text. Prints one JSON object; its figures go into RESULTS.md.
@@ -27,6 +29,7 @@ from eval.bootstrap import bootstrap_mean
 from ingest.corpus import read_corpus
 from medqa.environment import prepare
 from medqa.records import Passage, QAPair
+from medqa.settings import RetrievalSettings
 from retrieval.encoder import Encoder, load_encoder
 from retrieval.index import Index
 from retrieval.metrics import ndcg, recall, reciprocal_rank
@@ -187,9 +190,25 @@ def run(args: argparse.Namespace) -> dict[str, Any]:
         found = table(make_index(passages, encoder), sets, rows, score)
         return {"questions": len(sets), "passages": len(passages)} | {n: shown(s, args.seed) for n, s in found.items()}
 
-    if "medquad" in args.parts:
+    if "medquad" in args.parts and not args.index:
         report["medquad, header topic"] = quality(asked, pairs, cut(pairs, "topic", encoder))
     renamed = with_synonyms(asked, args.seed)
+    if args.index:
+        opened = Index.open(args.index, load_encoder(args.encoder, 64))
+        header = opened.manifest["settings"]["header"]
+        if "question" in header:
+            raise SystemExit(
+                "wanted an index without the questions, found them in its header; build it with header=topic"
+            )
+        for name, questions in (("test questions", asked), ("synonyms asked", renamed)):
+            sets = pair_questions(questions, pairs)
+            found = table(opened, sets, rows, score)
+            report[f"{args.index.name}, {name}, header {header}"] = {
+                "questions": len(sets), "passages": opened.manifest["passages"], "bm25": opened.manifest["fusion"],
+            } | {n: shown(s, args.seed) for n, s in found.items()}  # fmt: skip
+        questions = [p.question for p in asked[:300]]
+        report["latency"] = {n: _timed(opened, questions, r) for n, r in rows.items() if r}
+        return report
     for part, header in {"synonyms": "topic", "synonyms-in-header": "topic+synonyms"}.items():
         if part in args.parts:
             report[f"synonyms asked, header {header}"] = quality(renamed, pairs, cut(pairs, header, encoder))
@@ -211,8 +230,9 @@ def main() -> None:
     """Parse and print."""
     parser = argparse.ArgumentParser(description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter)
     parser.add_argument("--corpus", type=Path, required=True)
-    parser.add_argument("--encoder", default="embedded")
+    parser.add_argument("--encoder", default=RetrievalSettings().encoder)
     parser.add_argument("--reranker")
+    parser.add_argument("--index", type=Path, help="an index made by medqa index build")
     parser.add_argument("--consumer", type=Path, help="questions with judged answers; left out: that part is")
     parser.add_argument("--split", default="test", choices=("validation", "test"))
     parser.add_argument("--parts", default=list(PARTS), type=lambda text: text.split(","), metavar=",".join(PARTS))
