@@ -59,7 +59,8 @@ def test_the_readmes_commands_run_in_order_in_a_fresh_folder(tmp_path, monkeypat
         program, *arguments = shlex.split(command)
         if page != "README.md" or program != "medqa" or any(word in command for word in NEEDS_GPU_OR_BROWSER):
             continue
-        small = ["--set", "finetune.max_steps=2", "--set", "finetune.eval_steps=2", "--set", "eval.questions=3"]
+        keys = ("finetune.max_steps=2", "finetune.warmup_steps=1", "finetune.eval_steps=2", "eval.questions=3")
+        small = [word for key in keys for word in ("--set", key)]
         shrink = [*small, "--set", "generator.max_new_tokens=32"] if takes_settings(arguments) else []
         assert main([*arguments, *shrink]) == 0, f"{page}: {command}\n{capsys.readouterr().err}"
         tried += 1

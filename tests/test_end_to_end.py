@@ -14,7 +14,8 @@ from medqa.paths import PROJECT
 CONFIG = str(PROJECT / "configs" / "nano-cpu.yaml")
 # The path, not the quality: a few steps and questions.
 SMALL = [
-    "--set", "finetune.max_steps=3", "--set", "finetune.eval_steps=3", "--set", "finetune.eval_examples=4",
+    "--set", "finetune.max_steps=3", "--set", "finetune.warmup_steps=1", "--set", "finetune.eval_steps=3",
+    "--set", "finetune.eval_examples=4",
     "--set", "eval.questions=10", "--set", "generator.max_new_tokens=32",
 ]  # fmt: skip
 
