@@ -204,7 +204,7 @@ def run(args: argparse.Namespace) -> dict[str, Any]:
             sets = pair_questions(questions, pairs)
             found = table(opened, sets, rows, score)
             report[f"{args.index.name}, {name}, header {header}"] = {
-                "questions": len(sets), "passages": opened.manifest["passages"], "bm25": opened.manifest["fusion"],
+                "questions": len(sets), "passages": opened.manifest["passages"], "fitted": opened.manifest["fusion"],
             } | {n: shown(s, args.seed) for n, s in found.items()}  # fmt: skip
         questions = [p.question for p in asked[:300]]
         report["latency"] = {n: _timed(opened, questions, r) for n, r in rows.items() if r}
