@@ -45,10 +45,11 @@ from eval.retrieval_metrics import NOTHING_TO_FIND, query_scores
 from eval.risk_coverage import risk_coverage
 from eval.rouge import rouge_scores
 from eval.set_measures import set_measures
-from eval.similarity import Remembered, similarities
+from eval.similarity import similarities
 from eval.text_metrics import corpus_bleu, corpus_chrf, length_ratio, token_f1
 from medqa.records import QAPair
 from retrieval.encoder import Encoder
+from retrieval.reuse import ReusingEncoder
 
 _RETRIEVAL = [name for name in PER_ANSWER if MEASURES[name].family == "retrieval"]
 _FINDERS: Mapping[str, Callable[[str, TermList], Iterable[object]]] = {
@@ -76,7 +77,7 @@ def tools_for(pairs: Sequence[QAPair], encoder: Encoder | None, bert_folder: Pat
     """Tools for all cells of a run: the term list of the corpus, and an encoder that embeds every text once."""
     return Tools(
         terms=term_list(pairs),
-        encoder=Remembered(encoder) if encoder else None,
+        encoder=ReusingEncoder(encoder) if encoder else None,
         bert=load_bert_scorer(bert_folder) if bert_folder else None,
         support=support,
     )

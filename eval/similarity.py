@@ -11,46 +11,6 @@ if TYPE_CHECKING:
     import numpy as np
 
 
-class Remembered:
-    """An encoder that embeds every text once in its life: several systems are measured against the same references, and answers
-    quote the same passages."""
-
-    def __init__(self, encoder: Encoder) -> None:
-        self._encoder = encoder
-        self._vectors: dict[str, np.ndarray] = {}
-
-    @property
-    def fingerprint(self) -> str:
-        """That of the encoder."""
-        return self._encoder.fingerprint
-
-    @property
-    def dim(self) -> int:
-        """Length of a vector."""
-        return self._encoder.dim
-
-    @property
-    def max_tokens(self) -> int:
-        """Longest passage, as the encoder's."""
-        return self._encoder.max_tokens
-
-    def count_tokens(self, texts: Sequence[str]) -> list[int]:
-        """Tokens of each text."""
-        return self._encoder.count_tokens(texts)
-
-    def encode_passages(self, texts: Sequence[str], progress: bool = False) -> "np.ndarray":
-        """(n, dim) float32, L2-normalised."""
-        import numpy as np
-
-        new = sorted({t for t in texts if t not in self._vectors})
-        self._vectors.update(zip(new, self._encoder.encode_passages(new, progress), strict=True) if new else ())
-        return np.stack([self._vectors[t] for t in texts]) if texts else np.zeros((0, self.dim), dtype=np.float32)
-
-    def encode_queries(self, texts: Sequence[str]) -> "np.ndarray":
-        """(n, dim) float32, L2-normalised; not remembered."""
-        return self._encoder.encode_queries(texts)
-
-
 def similarities(answers: Sequence[str], references: Sequence[str], encoder: Encoder) -> list[float]:
     """Cosine of each answer and its reference, in [-1, 1]; 0 for an empty one.
 

@@ -4,8 +4,9 @@ import numpy as np
 import pytest
 
 from eval.bertscore import load_bert_scorer
-from eval.similarity import Remembered, embed_whole, similarities
+from eval.similarity import embed_whole, similarities
 from medqa.errors import MedqaError
+from retrieval.reuse import ReusingEncoder
 from tests.tiny_bert import save_tiny_bert
 
 
@@ -52,7 +53,7 @@ def test_every_text_is_embedded_once():
 
 def test_further_systems_embed_only_what_is_new():
     encoder = Counting()
-    remembered = Remembered(encoder)
+    remembered = ReusingEncoder(encoder)
     first = similarities(["Fever.", "Rash."], ["Fever.", "Fever rash. Fever."], remembered)
     again = similarities(["Fever.", "No rash. Rash."], ["Fever.", "Fever rash. Fever."], remembered)
     assert encoder.seen == ["Fever rash.", "Fever.", "Rash.", "No rash."]
