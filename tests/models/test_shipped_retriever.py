@@ -1,4 +1,4 @@
-"""The folder models/retriever-medquad as it is shipped: whole, small, loaded by stock libraries, trained on the default split."""
+"""The folder models/retriever-medquad as it is shipped: whole, small, loaded by stock libraries, from the default split."""
 
 import stat
 from pathlib import Path
