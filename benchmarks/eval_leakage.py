@@ -55,6 +55,8 @@ def _side(side: str, pairs: list[QAPair], asked: list[QAPair], out: Path, settin
     file.parent.mkdir(parents=True, exist_ok=True)
     with file.open("w", encoding="utf-8", newline="") as stream:
         write_pairs(stream, [p for split in SPLITS for p in kept if p.split == split])
+    # The bar is the same on both sides: what is measured is what stands behind it.
+    threshold = -1.0 if settings.rag.threshold is None else settings.rag.threshold
     own = settings.model_copy(
         update={
             "corpus": str(file),
@@ -63,8 +65,7 @@ def _side(side: str, pairs: list[QAPair], asked: list[QAPair], out: Path, settin
             "eval": settings.eval.model_copy(
                 update={"out": str(out / side / "eval"), "indexes": ("held-out",), "language": True}
             ),
-            # The bar is the same on both sides: what is measured is what stands behind it.
-            "rag": settings.rag.model_copy(update={"threshold": settings.rag.threshold or -1.0}),
+            "rag": settings.rag.model_copy(update={"threshold": threshold}),
         }
     )
     train_generator(own, None)

@@ -24,19 +24,9 @@ from typing import Any
 
 sys.path.insert(0, str(Path(__file__).resolve().parent.parent))
 
+from benchmarks.phi3_mini_shape import SHAPE
 from medqa.environment import prepare
 
-# microsoft/Phi-3-mini-4k-instruct's config.json.
-SHAPE = {
-    "vocab_size": 32_064,
-    "hidden_size": 3072,
-    "intermediate_size": 8192,
-    "num_hidden_layers": 32,
-    "num_attention_heads": 32,
-    "num_key_value_heads": 32,
-    "max_position_embeddings": 4096,
-    "original_max_position_embeddings": 4096,
-}
 TINY = SHAPE | {"vocab_size": 512, "hidden_size": 64, "intermediate_size": 96, "num_hidden_layers": 2}
 TINY |= {"num_attention_heads": 4, "num_key_value_heads": 4}
 TARGETS = ("qkv_proj", "o_proj", "gate_up_proj", "down_proj")

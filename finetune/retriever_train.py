@@ -196,7 +196,7 @@ class _Batch:
         for r in rows:
             for n in range(plan.negatives):
                 # Without a header nothing says what a passage is about, and on one topic the corpus' own answer is not the only
-                # good one: consumer questions lost when such passages were pushed apart.
+                # good one: such passages are not pushed apart.
                 kind = negatives[r, n % 2 if header else 1]
                 eligible = kind[kind >= 0]
                 if len(eligible):
@@ -219,9 +219,8 @@ class _Tether:
         self._data = data
         self._rows = rng.sample(range(len(data.passages)), min(SENTENCES, len(data.passages)))
         self._sentences = [_sentence(data.passages[r], rng) for r in self._rows]
-        self._size = min(
-            plan.batch // 4, len(self._rows)
-        )  # an eighth of the texts of a batch: enough to notice a drift
+        # An eighth of the texts of a batch: enough to notice a drift.
+        self._size = min(plan.batch // 4, len(self._rows))
         self._crowds = _crowds(data)
         self._groups = min(plan.batch // 8, len(self._crowds))  # with their siblings about as many texts again
         if plan.distill:
@@ -259,7 +258,7 @@ class _Held:
     """(g, SIBLINGS): each question with its own siblings; None where no topic has so many passages."""
 
     def loss(self, vectors: Any, temperature: float) -> Any:
-        """Mean of both ``tether_loss``es from the (n + n + g + g * SIBLINGS, dim) vectors of ``texts`` now."""
+        """Mean of both ``kept_order`` divergences, from the (n + n + g + g * SIBLINGS, dim) vectors of ``texts`` now."""
         n = len(self.plain)
         sentences, passages, rest = vectors[:n], vectors[n : 2 * n], vectors[2 * n :]
         plain = kept_order(sentences @ passages.T, self.plain, temperature)
