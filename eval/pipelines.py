@@ -12,6 +12,7 @@ from eval.systems import System
 from ingest.corpus import Corpus
 from medqa.errors import MedqaError
 from medqa.files import sha256_bytes
+from medqa.paths import locate
 from medqa.records import SPLITS, Answer, QAPair, Split, Variant
 from medqa.settings import RetrievalSettings, Settings
 from rag.build import FusedSearch, open_model
@@ -157,7 +158,7 @@ class Pipelines:
             reuse=True,
             seed=s.seed,
             storage=storage_of(s.retrieval),
-            share=[self.folder(other, system) for other in SPLITS_OF if other != name],
+            share=[*(self.folder(other, system) for other in SPLITS_OF if other != name), locate(s.index)],
         )
 
     def _pairs(self, name: str) -> Sequence[QAPair]:

@@ -65,3 +65,17 @@ def test_order_of_rows_decides_nothing(pairs):
     passages = to_passages(pairs)
     forward, backward = negatives(pairs, passages=passages), negatives(pairs[::-1], passages=passages[::-1])
     assert forward == backward
+
+
+def test_half_may_tell_another_aspect_of_the_same_topic():
+    asking = make_pair(0, "Asthma", question_type="treatment", cluster="c1")
+    aside = [make_pair(n, "Asthma", question_type="symptoms", cluster="c1") for n in (1, 2, 3)]
+    general = make_pair(4, "Asthma", question_type="information", cluster="c1")
+    same_type = make_pair(5, "Asthma", question_type="treatment", cluster="c1")
+    same_answer = make_pair(6, "Asthma", question_type="outlook", answer=asking.answer)
+    others = [make_pair(n, question_type="treatment", cluster="c2") for n in range(10, 20)]
+    found = negatives([asking, *aside, general, same_type, same_answer, *others], k=6)[asking.id]
+    assert len(found) == 6
+    assert sum(p.pair_id in {a.id for a in aside} for p in found) == 3
+    assert sum(p.pair_id in {o.id for o in others} for p in found) == 3
+    assert found[0].pair_id in {o.id for o in others} and found[1].pair_id in {a.id for a in aside}
