@@ -16,7 +16,7 @@ from pathlib import Path
 from typing import Any
 
 from models.recipe.examples import Draft, Example, Sentence, Tag, grounded
-from models.recipe.grammar import held_out_grammar, training_grammar
+from models.recipe.grammar import HELD_OUT_FILES, held_out_grammar, training_grammar
 from models.recipe.library import Library
 from models.recipe.prose import Lexicon, build_lexicon, read_modules, training_modules
 from models.recipe.prose_tasks import prose_task
@@ -25,8 +25,6 @@ from rag.prompt import REFUSAL, render
 
 _CITED = re.compile(r"\s*(.+?)\s*\[(\d+)\]", re.DOTALL)
 _WORD = re.compile(r"[^\W_]+(?:['’-][^\W_]+)*")
-ASPECTS = tuple(aspect for aspect in DISEASE if aspect not in ("care", "types"))
-"""Aspects that have held-out forms."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -69,8 +67,9 @@ def _about_one_disease(world: World, titled: bool) -> list[Asked]:
     rng = world.rng
     name = world.name("disease")
     other, third = world.sibling(name, "disease"), world.sibling(name, "disease")
-    told = rng.sample(ASPECTS, 4)
-    absent = rng.choice([a for a in ASPECTS if not any(a in near(t) for t in told) and a != "definition"])
+    aspects = [a for a in DISEASE if {f"{a}.sentence", f"{a}.question"} <= set(world.grammar.forms)]
+    told = rng.sample(aspects, 4)
+    absent = rng.choice([a for a in aspects if not any(a in near(t) for t in told) and a != "definition"])
     facts = {(e, a): world.fact(a) for e in (name, other, third) for a in (*told, absent)}
     # two passages on the disease, one each on two others with the same aspects, the missing one included
     plan = [(name, told[:2]), (name, told[2:]), (other, [told[0], told[2]]), (third, [absent, told[1]])]
@@ -162,42 +161,62 @@ def wilson(right: int, asked: int) -> tuple[float, float]:
     return max(0.0, middle - half), min(1.0, middle + half)
 
 
+def evaluate_made_up(
+    model: Any, tokenizer: Any, texts: Path, device: str, n: int = 100, show: int = 0
+) -> dict[str, tuple[int, int]]:
+    """Figures on ``n`` made-up diseases for each set of held-out forms, as (right, asked); prints them and failures."""
+    modules = read_modules(texts)
+    lexicon = build_lexicon(training_modules(modules))
+    held_out = [m for m in modules if m.held_out]
+    figures: dict[str, tuple[int, int]] = {}
+    for name in HELD_OUT_FILES:
+        forms = Library(held_out, lexicon, held_out_grammar(name))
+        made_up = answer_all(model, tokenizer, made_up_questions(forms, n, 1), device)
+        known, unknown = [a for a in made_up if a.fact], [a for a in made_up if not a.fact]
+        found = {
+            "right fact, right marker": (sum(map(is_right, known)), len(known)),
+            "refused though present": (sum(refused(a.said) for a in known), len(known)),
+            "refused when absent": (sum(refused(a.said) for a in unknown), len(unknown)),
+            **copy_counts(known, lexicon),
+        }
+        figures |= {f"made-up, {name}: {figure}": counts for figure, counts in found.items()}
+        for a in [x for x in known if not is_right(x)][:show] + [x for x in unknown if not refused(x.said)][:show]:
+            failure = {"prompt": a.example.messages[-1]["content"], "fact": a.fact, "said": a.said}
+            print(json.dumps(failure, ensure_ascii=False))
+    report(figures)
+    return figures
+
+
+def evaluate_prose(model: Any, tokenizer: Any, texts: Path, device: str, n: int = 100) -> dict[str, tuple[int, int]]:
+    """Figures on passages of the held-out modules, as (right, asked); prints them."""
+    modules = read_modules(texts)
+    lexicon = build_lexicon(training_modules(modules))
+    prose = Library([m for m in modules if m.held_out], lexicon, training_grammar())
+    present = answer_all(model, tokenizer, prose_questions(prose, 3 * n, False, 2), device)
+    absent = answer_all(model, tokenizer, prose_questions(prose, n, True, 3), device)
+    figures = {
+        "held-out prose: refused though present": (sum(refused(a.said) for a in present), len(present)),
+        "held-out prose: refused when absent": (sum(refused(a.said) for a in absent), len(absent)),
+        "held-out prose: answer exactly as expected": (sum(a.said == a.fact for a in present), len(present)),
+        **{f"held-out prose: {k}": v for k, v in copy_counts(present, lexicon).items()},
+    }
+    report(figures)
+    return figures
+
+
 def evaluate(folder: Path, texts: Path, device: str, small: bool = False, show: int = 0) -> dict[str, tuple[int, int]]:
-    """All figures of the model in ``folder``, as (right, asked); prints them and ``show`` failures of each kind."""
+    """All figures of the model in ``folder``; prints them and ``show`` failures of each kind."""
     import torch
     from transformers import AutoModelForCausalLM, AutoTokenizer
 
     tokenizer = AutoTokenizer.from_pretrained(folder)
     model: Any = AutoModelForCausalLM.from_pretrained(folder, dtype=torch.bfloat16)
     model = model.to(device).eval()
-    modules = read_modules(texts)
-    lexicon = build_lexicon(training_modules(modules))
-    prose = Library([m for m in modules if m.held_out], lexicon, training_grammar())
     n = 10 if small else 100
-    unseen = Library(prose.modules, lexicon, held_out_grammar())
-    made_up = answer_all(model, tokenizer, made_up_questions(unseen, n, 1), device)
-    present = answer_all(model, tokenizer, prose_questions(prose, 3 * n, False, 2), device)
-    absent = answer_all(model, tokenizer, prose_questions(prose, n, True, 3), device)
-    known, unknown = [a for a in made_up if a.fact], [a for a in made_up if not a.fact]
-    figures = {
-        "made-up, held-out forms: right fact, right marker": (sum(map(is_right, known)), len(known)),
-        "made-up, held-out forms: refused though present": (sum(refused(a.said) for a in known), len(known)),
-        "made-up, held-out forms: refused when absent": (sum(refused(a.said) for a in unknown), len(unknown)),
-        "held-out prose: refused though present": (sum(refused(a.said) for a in present), len(present)),
-        "held-out prose: refused when absent": (sum(refused(a.said) for a in absent), len(absent)),
-        "held-out prose: answer exactly as expected": (sum(a.said == a.fact for a in present), len(present)),
-        **{f"held-out prose: {k}": v for k, v in copy_counts(present, lexicon).items()},
-        **{f"made-up: {k}": v for k, v in copy_counts(known, lexicon).items()},
+    return {
+        **evaluate_made_up(model, tokenizer, texts, device, n, show),
+        **evaluate_prose(model, tokenizer, texts, device, n),
     }
-    report(figures)
-    wrong = [a for a in known if not is_right(a)][:show] + [a for a in unknown if not refused(a.said)][:show]
-    for a in wrong:
-        print(
-            json.dumps(
-                {"prompt": a.example.messages[-1]["content"], "fact": a.fact, "said": a.said}, ensure_ascii=False
-            )
-        )
-    return figures
 
 
 def report(figures: dict[str, tuple[int, int]]) -> None:
@@ -205,7 +224,7 @@ def report(figures: dict[str, tuple[int, int]]) -> None:
     for name, (right, asked) in figures.items():
         low, high = wilson(right, asked)
         share = f"{right / asked:.3f}" if asked else "none"
-        print(f"{name:58} {right:6d}/{asked:<6d} {share}  [{low:.3f}, {high:.3f}]", flush=True)
+        print(f"{name:68} {right:6d}/{asked:<6d} {share}  [{low:.3f}, {high:.3f}]", flush=True)
 
 
 def main() -> None:

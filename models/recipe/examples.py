@@ -3,6 +3,7 @@
 import random
 from collections.abc import Sequence
 from dataclasses import dataclass, field
+from itertools import pairwise
 from typing import NamedTuple
 
 from rag.prompt import REFUSAL, Source, grounded_messages, plain_messages
@@ -44,6 +45,7 @@ class Example:
     """What the model sees and what it shall say."""
 
     messages: list[dict[str, str]]
+    """Earlier answers in it are right too and are learned from."""
     answer: str
     kind: str
     question: str = ""
@@ -68,14 +70,34 @@ def grounded(
     """Shuffle ``drafts`` and answer with the sentences that carry a wanted tag, in the order of the sources."""
     order = list(drafts)
     rng.shuffle(order)
-    quotes = [(n, s.text) for n, draft in enumerate(order, start=1) for s in draft.sentences if s.tags & wanted][:limit]
-    sources = tuple(Source(text=d.text, title=d.title) for d in order)
-    return Example(grounded_messages(question, sources), cite(quotes), kind, question, sources, tuple(quotes))
+    found = quotes(order, wanted, limit)
+    sources = sources_of(order)
+    return Example(grounded_messages(question, sources), cite(found), kind, question, sources, found)
+
+
+def quotes(drafts: Sequence[Draft], wanted: frozenset[Tag], limit: int = MAX_SENTENCES) -> tuple[tuple[int, str], ...]:
+    """(source number from 1, sentence) of the sentences that carry a wanted tag, in the order of the sources."""
+    found = [(n, s.text) for n, draft in enumerate(drafts, start=1) for s in draft.sentences if s.tags & wanted]
+    return tuple(found[:limit])
+
+
+def sources_of(drafts: Sequence[Draft]) -> tuple[Source, ...]:
+    """What the prompt shows of ``drafts``."""
+    return tuple(Source(text=d.text, title=d.title) for d in drafts)
 
 
 def closed_book(question: str, answer: str) -> Example:
     """A question without sources."""
     return Example(plain_messages(question), answer, "plain", question)
+
+
+def interview(sources: Sequence[Source], turns: Sequence[tuple[str, tuple[tuple[int, str], ...]]]) -> Example:
+    """Several questions on the same sources, (question, quotes) each: the sources are read once for all of them."""
+    messages = grounded_messages(turns[0][0], sources)
+    for (_, said), (question, _) in pairwise(turns):
+        messages += [{"role": "assistant", "content": cite(said)}, {"role": "user", "content": f"Question: {question}"}]
+    question, said = turns[-1]
+    return Example(messages, cite(said), "interview", question, tuple(sources), said)
 
 
 def conversation(first: Example, second: Example) -> Example:

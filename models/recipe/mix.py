@@ -14,19 +14,22 @@ from models.recipe.prose import running_text
 from models.recipe.prose_tasks import closed_book_task, prose_task
 from models.recipe.pseudo import Disguise, Words
 from models.recipe.world import World
-from models.recipe.world_tasks import reading_task, relation_task
-from rag.prompt import end_token_id, render
+from models.recipe.world_tasks import article_task, interview_task, reading_task, relation_task
+from rag.prompt import end_token_id, neutralise, render
 
 DISGUISED = 0.6
 """Share of prose tasks (and half of the plain prose) with rare words and numbers replaced."""
 
-PROSE_ROWS = 0.05
+PROSE_ROWS = 0.08
 """Share of rows that hold nothing but prose. The ends of the other rows are filled with prose as well."""
 
 PROMPT, PROSE, ANSWER, OPENING = range(4)
 """Kinds of token, for the loss. The opening of an answer is where the sentence is chosen; the rest is copied."""
 
 OPENING_TOKENS = 6
+
+WAITING = 6
+"""Examples kept ready to find one that still fits into a row; what stays empty is filled with prose."""
 
 END_OF_TEXT = 0
 
@@ -48,8 +51,30 @@ def _reading(rng: random.Random, library: Library, phase: Phase, family: str) ->
     if family == "prose":
         return prose_task(rng, library, rng.random() < phase.refused_prose, DISGUISED)
     world = World(rng, library, phase)
-    refuse = rng.random() < phase.refused
-    return relation_task(world, refuse) if family == "relation" else reading_task(world, refuse)
+    if family == "interview":
+        return interview_task(world, phase.refused)
+    task = {"relation": relation_task, "article": article_task, "made-up": reading_task}[family]
+    return task(world, rng.random() < phase.refused)
+
+
+def encode(tokenizer: Any, example: Example) -> tuple[list[int], list[int]]:
+    """Token ids of the whole conversation, closed by ``<|end|>``, and their kinds: every answer in it is learned from."""
+    ids: list[int] = []
+    kinds: list[int] = []
+    end, pending = end_token_id(tokenizer), []
+    for message in (*example.messages, {"role": "assistant", "content": example.answer}):
+        if message["role"] != "assistant":
+            pending.append(message)
+            continue
+        if ids:
+            ids += tokenizer("\n", add_special_tokens=False)["input_ids"]  # the template closes a turn with <|end|>\n
+        ids += render(tokenizer, pending)
+        kinds += [PROMPT] * (len(ids) - len(kinds))
+        answer = [*tokenizer(neutralise(message["content"]), add_special_tokens=False)["input_ids"], end]
+        ids += answer
+        kinds += [OPENING] * min(OPENING_TOKENS, len(answer)) + [ANSWER] * max(0, len(answer) - OPENING_TOKENS)
+        pending = []
+    return ids, kinds
 
 
 @dataclass(slots=True)
@@ -66,38 +91,29 @@ class Packer:
         """Token ids and their kinds, both (n, length)."""
         ids = np.zeros((n, self.length), np.uint16)
         kinds = np.zeros((n, self.length), np.uint8)
-        end = end_token_id(self.tokenizer)
-        waiting: tuple[list[int], list[int]] | None = None
+        waiting: list[tuple[list[int], list[int]]] = []
         for row in range(n):
             at = 0
             prose_only = self.rng.random() < PROSE_ROWS
             while not prose_only:
-                prompt, answer = waiting or self._encoded(end)
-                size = len(prompt) + len(answer)
-                if size > self.length:
-                    waiting = None
-                    continue
-                waiting = (prompt, answer) if at + size > self.length else None
-                if waiting:
+                fitting = next((i for i, (x, _) in enumerate(waiting) if at + len(x) <= self.length), None)
+                if fitting is None and len(waiting) >= WAITING:
                     break
-                ids[row, at : at + size] = prompt + answer
-                start = at + len(prompt)
-                kinds[row, at:start] = PROMPT
-                kinds[row, start : at + size] = ANSWER
-                kinds[row, start : min(at + size, start + OPENING_TOKENS)] = OPENING
-                at += size
+                if fitting is None:
+                    encoded = encode(self.tokenizer, make_example(self.rng, self.library, self.phase))
+                    if len(encoded[0]) <= self.length:
+                        waiting.append(encoded)
+                    continue
+                some, what = waiting.pop(fitting)
+                ids[row, at : at + len(some)] = some
+                kinds[row, at : at + len(some)] = what
+                at += len(some)
             while at < self.length:
                 text = self._prose(self.length - at)
                 ids[row, at : at + len(text)] = text
                 kinds[row, at : at + len(text)] = PROSE
                 at += len(text)
         return ids, kinds
-
-    def _encoded(self, end: int) -> tuple[list[int], list[int]]:
-        """Prompt ids, and answer ids with the closing token."""
-        example = make_example(self.rng, self.library, self.phase)
-        answer = self.tokenizer(example.answer, add_special_tokens=False)["input_ids"]
-        return render(self.tokenizer, example.messages), [*answer, end]
 
     def _prose(self, room: int) -> list[int]:
         """At most ``room`` tokens from some module, closed by the end-of-text token if its end is reached."""

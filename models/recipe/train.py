@@ -60,6 +60,8 @@ class Settings:
     """Rows of 2,048 tokens per step and GPU."""
     learning_rate: float
     """Peak, for both optimisers."""
+    decay: float
+    """Part of the run in which the learning rate falls to zero; 0 where another run goes on from this one."""
     optimiser: str
     """``muon`` (matrices of the layers; the rest AdamW) or ``adamw``."""
     workers: int
@@ -130,9 +132,10 @@ def build_optimisers(model: Any, settings: Settings) -> list[Any]:
     return [muon, adam(others, weight_decay=0.0)]
 
 
-def learning_rate(peak: float, step: int, steps: int) -> float:
-    """A hundred steps up, flat to 40 % of the run, then straight down to zero."""
-    return peak * min(1.0, (step + 1) / 100) * min(1.0, (1 - step / steps) / 0.6)
+def learning_rate(peak: float, step: int, steps: int, decay: float) -> float:
+    """A hundred steps up, flat, then straight down to zero over the last ``decay`` (0 to 1) of the run."""
+    down = min(1.0, (1 - step / steps) / decay) if decay else 1.0
+    return peak * min(1.0, (step + 1) / 100) * down
 
 
 class Clock:
@@ -179,7 +182,7 @@ def train(model: Any, batches: Iterator[Batch], settings: Settings, device: Any)
         if step >= clock.steps:
             break
         for group in (g for optimiser in optimisers for g in optimiser.param_groups):
-            group["lr"] = learning_rate(settings.learning_rate, step, clock.steps)
+            group["lr"] = learning_rate(settings.learning_rate, step, clock.steps, settings.decay)
         x = torch.from_numpy(ids.astype(np.int32)).to(device).long()
         weights = tables[step >= PHASES[settings.phase].early * clock.steps][torch.from_numpy(kinds).to(device).long()]
         with torch.autocast(device.type, dtype=torch.bfloat16):
@@ -261,6 +264,7 @@ def main() -> None:
     parser.add_argument("--shape", choices=SHAPES, default="middle")
     parser.add_argument("--rows", type=int, default=40)
     parser.add_argument("--learning-rate", type=float, default=2.5e-3)
+    parser.add_argument("--decay", type=float, default=0.6)
     parser.add_argument("--phase", choices=PHASES, default="wide")
     parser.add_argument("--resume", action="store_true")
     parser.add_argument("--optimiser", choices=("muon", "adamw"), default="muon")

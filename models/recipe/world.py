@@ -172,6 +172,20 @@ class World:
             sentences.insert(rng.randint(0, len(sentences)), Sentence(filler))
         return Draft(sentences, title)
 
+    def passage(self, name: str, kind: str, aspect: str, other: str, titles: str) -> Draft:
+        """A passage of an article: several sentences, all of them on one aspect, a few without saying so."""
+        rng, tags = self.rng, frozenset({Tag(name, aspect)})
+        title = self._title(name, aspect, titles)
+        sentences: list[Sentence] = []
+        length = rng.randint(20, 100)
+        while sum(len(s.text.split()) for s in sentences) < length:
+            named = bool(title) or bool(sentences)
+            subject = name if not named or rng.random() < 0.4 else self._pronoun(kind)
+            sentences += [Sentence(s.text, tags) for s in self.tell(name, subject, aspect, other, kind)]
+            if rng.random() < 0.25:
+                sentences.append(Sentence(self.library.sentence(rng), tags))
+        return Draft(sentences, title)
+
     def tell(self, name: str, subject: str, aspect: str, other: str, kind: str) -> list[Sentence]:
         """One aspect in one to three sentences."""
         rng, tags = self.rng, {Tag(name, aspect)}

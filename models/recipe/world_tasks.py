@@ -3,7 +3,7 @@
 import random
 from collections.abc import Sequence
 
-from models.recipe.examples import Draft, Example, Sentence, Tag, grounded
+from models.recipe.examples import Draft, Example, Sentence, Tag, grounded, interview, quotes, sources_of
 from models.recipe.world import KINDS, World, near, upper_first
 
 
@@ -19,15 +19,91 @@ def reading_task(world: World, refuse: bool) -> Example:
     # "What is X?" is answered by whatever is said about X, so only another entity leaves it open
     absent = refuse and (asked[0] in ("broad", "definition") or rng.random() < world.other_entity)
     drafts = _drafts(world, kind, name, others, asked, titles, refuse, absent)
+    wanted = _wanted(drafts, name, asked)
+    return grounded(rng, "made-up" if wanted else "refusal", world.question(name, asked), drafts, wanted)
+
+
+def _wanted(drafts: Sequence[Draft], name: str, asked: Sequence[str]) -> frozenset[Tag]:
+    """Which sentences answer a question on ``asked``; none if nothing in ``drafts`` does."""
     tags = {tag for d in drafts for s in d.sentences for tag in s.tags if tag.entity == name}
     wanted = {tag for tag in tags if tag.aspect in asked}
     if asked == ["broad"] or (asked == ["definition"] and not wanted):
         wanted = tags
-    question = world.question(name, asked)
     if asked == ["definition"] and wanted:
         _overview(drafts, name)
         wanted = wanted | {Tag(name, "overview")}
-    return grounded(rng, "refusal" if not wanted else "made-up", question, drafts, frozenset(wanted))
+    return frozenset(wanted)
+
+
+def interview_task(world: World, refused: float) -> Example:
+    """Three to six questions on the same sources; each goes unanswered with the chance ``refused``.
+
+    Choosing the sentence is what is hard to learn, and sources are most of an example: this gives several choices for the
+    price of one reading.
+    """
+    rng = world.rng
+    kind = rng.choices(list(KINDS), weights=(78, 10, 4, 4, 4))[0]
+    aspects = KINDS[kind]
+    names = [world.name(kind)]
+    names += [world.sibling(names[0], kind) for _ in range(rng.choice((1, 1, 2)))]
+    titles = rng.choices(("name", "none", "heading"), weights=(50, 40, 10))[0]
+    shared = rng.sample(
+        aspects, min(len(aspects), rng.randint(3, 6))
+    )  # told of several: only the name tells them apart
+    drafts = []
+    for _ in range(rng.choice((1, 2, 2, 3, 3, 4, 5))):
+        entity = rng.choice((names[0], *names))
+        pool = shared if rng.random() < 0.6 else aspects
+        chosen = rng.sample(pool, min(len(pool), rng.choice((1, 2, 2, 3))))
+        other = rng.choice([n for n in names if n != entity])
+        drafts.append(world.source(entity, kind, chosen, other, titles))
+    told = sorted({tag for d in drafts for s in d.sentences for tag in s.tags})
+    turns = []
+    for _ in range(rng.choice((3, 4, 4, 5, 6))):
+        if rng.random() >= refused:
+            name, aspect = rng.choice(told)
+        else:
+            name, aspect = _untold(world, kind, names, told)
+        turns.append((world.question(name, [aspect]), quotes(drafts, _wanted(drafts, name, [aspect]))))
+    return interview(sources_of(drafts), turns)
+
+
+def _untold(world: World, kind: str, names: Sequence[str], told: Sequence[Tag]) -> Tag:
+    """An aspect that nothing told of the entity comes near to, or an entity of which nothing is told."""
+    rng = world.rng
+    absent = [
+        Tag(name, aspect)
+        for name in names
+        for aspect in KINDS[kind]
+        if aspect != "definition" and not any(t.entity == name and t.aspect in near(aspect) for t in told)
+    ]
+    if absent and rng.random() < 0.8:
+        return rng.choice(absent)
+    return Tag(world.sibling(names[0], kind), rng.choice(told).aspect)
+
+
+def article_task(world: World, refuse: bool) -> Example:
+    """Whole passages on the asked aspect, as an article cut into passages gives them: everything in them is the answer."""
+    rng = world.rng
+    kind = rng.choices(("disease", "drug"), weights=(85, 15))[0]
+    aspects = KINDS[kind]
+    name = world.name(kind)
+    others = [world.sibling(name, kind) for _ in range(rng.choice((1, 1, 2)))]
+    asked = rng.choice([a for a in aspects if a != "definition" or not refuse])
+    titles = rng.choices(("name", "none", "heading"), weights=(65, 25, 10))[0]
+    rest = [a for a in aspects if a not in near(asked)]
+    plan = [] if refuse else [(name, asked)] * rng.choice((1, 1, 2, 2, 3))
+    plan += [(name, rng.choice(rest)) for _ in range(rng.choice((0, 0, 1, 1, 2)))]
+    plan += [
+        (rng.choice(others), asked if rng.random() < 0.6 else rng.choice(aspects))
+        for _ in range(rng.choice((0, 0, 1, 1, 2)))
+    ]
+    plan = plan or [(others[0], asked)]
+    drafts = [
+        world.passage(e, kind, a, rng.choice([n for n in (name, *others) if n != e]), titles) for e, a in plan[:6]
+    ]
+    wanted = frozenset({Tag(name, asked)})
+    return grounded(rng, "refusal" if refuse else "article", world.question(name, [asked]), drafts, wanted)
 
 
 def _asked(rng: random.Random, aspects: Sequence[str], refuse: bool) -> list[str]:
@@ -87,7 +163,7 @@ def _drop(drafts: list[Draft], name: str, aspects: set[str]) -> None:
             draft.sentences.append(Sentence("No further details are known."))
 
 
-def _overview(drafts: list[Draft], name: str) -> None:
+def _overview(drafts: Sequence[Draft], name: str) -> None:
     """Mark what follows the definition in its source: "What is X?" is answered by both."""
     for draft in drafts:
         seen = False

@@ -7,16 +7,17 @@ import pytest
 
 from models.recipe.evaluate import Asked, cited_sentences, is_right, made_up_questions, refused, wilson
 from models.recipe.examples import Draft, Sentence, Tag, cite, grounded
-from models.recipe.grammar import Grammar, held_out_grammar, parse, training_grammar
+from models.recipe.grammar import HELD_OUT_FILES, Grammar, held_out_grammar, parse, training_grammar
 from models.recipe.library import Library
-from models.recipe.mix import make_example
+from models.recipe.mix import ANSWER, OPENING, encode, make_example
 from models.recipe.patterns import match_aspect, span_questions
 from models.recipe.phases import PHASES
 from models.recipe.prose import Module, build_lexicon, chunks, sentences
 from models.recipe.pseudo import Disguise, Words
+from models.recipe.tokenizer import train_tokenizer
 from models.recipe.world import KINDS, NEAR, World
-from models.recipe.world_tasks import reading_task, relation_task
-from rag.prompt import REFUSAL, source_line
+from models.recipe.world_tasks import article_task, interview_task, reading_task, relation_task
+from rag.prompt import REFUSAL, end_token_id, render, source_line
 
 THEMES = ("harbour", "garden", "kitchen", "library", "mountain", "workshop")
 
@@ -62,7 +63,7 @@ def test_every_quotation_stands_word_for_word_in_the_source_it_cites(library):
 
 def test_the_prompt_shows_the_sources_as_the_renderer_writes_them(library):
     for example in _examples(library, 60):
-        user = example.messages[-1]["content"]
+        user = example.messages[1 if example.kind == "interview" else -1]["content"]
         for number, source in enumerate(example.sources, start=1):
             assert source_line(number, source) in user
         assert 0 <= len(example.sources) <= 6
@@ -91,6 +92,45 @@ def test_made_up_answers_come_from_every_place_and_number_of_sources(library):
     assert {number for e in examples for number, _ in e.quotes} >= {1, 2, 3, 4, 5}
     assert len({number for number, _ in max(examples, key=lambda e: len(e.quotes)).quotes}) >= 1
     assert {bool(e.sources[0].title) for e in examples} == {True, False}
+
+
+def test_an_interview_asks_several_things_of_the_same_sources(library):
+    refusals = answers = 0
+    for i in range(60):
+        example = interview_task(World(random.Random(f"interview/{i}"), library, PHASES["broad"]), 0.3)
+        turns = [m for m in example.messages if m["role"] == "user"]
+        assert 3 <= len(turns) <= 6
+        assert all(turn["content"].startswith("Question: ") for turn in turns[1:])
+        said = [m["content"] for m in example.messages if m["role"] == "assistant"] + [example.answer]
+        assert len(said) == len(turns)
+        for answer in said:
+            refusals += answer == REFUSAL
+            for text, number in cited_sentences(answer):
+                assert text in example.sources[number - 1].text
+                answers += 1
+    assert refusals > 20 and answers > 100
+
+
+def test_an_article_is_quoted_by_whole_passages(library):
+    for i in range(80):
+        world = World(random.Random(f"article/{i}"), library, PHASES["broad"])
+        example = article_task(world, refuse=False)
+        for number in {n for n, _ in example.quotes[:-1]} - {example.quotes[-1][0]}:
+            assert " ".join(text for n, text in example.quotes if n == number) == example.sources[number - 1].text
+        assert article_task(world, refuse=True).answer == REFUSAL
+
+
+def test_every_answer_of_a_conversation_is_learned_from(library):
+    tokenizer = train_tokenizer(["The sources do not answer this question. What causes a fever? 0123456789"] * 3, 400)
+    for example in _examples(library, 25):
+        ids, kinds = encode(tokenizer, example)
+        whole = render(tokenizer, example.messages)
+        answer = tokenizer(example.answer, add_special_tokens=False)["input_ids"]
+        assert ids == [*whole, *answer, end_token_id(tokenizer)]
+        assert len(kinds) == len(ids)
+        learned = tokenizer.decode([i for i, kind in zip(ids, kinds, strict=True) if kind in (ANSWER, OPENING)])
+        said = [m["content"] for m in example.messages if m["role"] == "assistant"] + [example.answer]
+        assert learned == "".join(text + "<|end|>" for text in said)
 
 
 def test_grounded_quotes_wanted_sentences_only_in_source_order():
@@ -128,7 +168,7 @@ def test_every_form_can_be_said():
     rng = random.Random(0)
     words = Words(rng)
     slots = dict.fromkeys("ABCDEFGHIJKLMNOPQRSTUVWXYZ", "slot")
-    for forms in (grammar.forms, held_out_grammar().forms):
+    for forms in (grammar.forms, *(held_out_grammar(name).forms for name in HELD_OUT_FILES)):
         for section in forms:
             for form in forms[section]:
                 said = Grammar(forms).say(rng, form, slots, words.make)
@@ -142,8 +182,9 @@ def test_a_form_with_a_missing_brace_is_refused():
         parse("What causes} @X?")
 
 
-def test_no_held_out_form_can_be_made_by_a_training_form():
-    training, held_out = training_grammar(), held_out_grammar()
+@pytest.mark.parametrize("file", HELD_OUT_FILES)
+def test_no_held_out_form_can_be_made_by_a_training_form(file):
+    training, held_out = training_grammar(), held_out_grammar(file)
     counts = {"sentence": 0, "question": 0}
     for kind in counts:
         patterns = [
@@ -159,11 +200,12 @@ def test_no_held_out_form_can_be_made_by_a_training_form():
                 assert not any(p.fullmatch(text) for p in patterns), text
                 counts[kind] += 1
     assert counts["sentence"] >= 60
-    assert counts["question"] >= 30
+    assert counts["question"] >= 25
 
 
-def test_the_reading_test_plants_one_holder_of_each_fact(library):
-    asked = made_up_questions(Library(library.modules, library.lexicon, held_out_grammar()), 20, seed=5)
+@pytest.mark.parametrize("file", HELD_OUT_FILES)
+def test_the_reading_test_plants_one_holder_of_each_fact(library, file):
+    asked = made_up_questions(Library(library.modules, library.lexicon, held_out_grammar(file)), 20, seed=5)
     assert len(asked) == 60
     for a in asked:
         if a.fact:

@@ -1,0 +1,236 @@
+"""How well does the embedded model read? MedQuAD's test questions with sources at hand, taken away, and made-up diseases.
+
+    python benchmarks/nano.py --corpus runs/medquad/corpus --index runs/medquad/index-topic
+        --texts ../shared/data/openstax-ccby/modules.jsonl.xz [--model FOLDER] [--adapter FOLDER] [--parts medquad,...]
+
+The index is one whose text leaves the questions out (``medqa index build --set passages.header=topic``). Of every question
+the product's three passages are shown; where none of them belongs to the pair, its first passage takes the place of the
+third: reading is measured, not search. "Answer removed" shows three passages that do not answer: the nearest of other topics,
+or of the same topic on another aspect. Every figure has its 95 % interval (means: bootstrap over questions; shares: Wilson)
+and its target. Answers are kept with ``--out``.
+"""
+
+import argparse
+import json
+import statistics
+import sys
+import time
+from collections.abc import Callable, Sequence
+from dataclasses import dataclass
+from pathlib import Path
+from typing import Any
+
+sys.path.insert(0, str(Path(__file__).resolve().parent.parent))
+
+from eval.bootstrap import bootstrap_mean
+from eval.questions import pick_questions, references
+from eval.rouge import rouge_scores
+from eval.text_metrics import strip_markers
+from finetune.examples import sentences_of
+from finetune.negatives import other_aspect, relation_keys
+from ingest.corpus import read_corpus
+from medqa.environment import prepare
+from medqa.hardware import pick_device, pick_dtype
+from medqa.paths import PROJECT
+from medqa.records import Passage, QAPair
+from medqa.settings import RetrievalSettings
+from models.recipe.evaluate import Asked, answer_all, copy_counts, evaluate_made_up, refused, wilson
+from models.recipe.examples import Example
+from models.recipe.prose import Lexicon, build_lexicon, read_modules, training_modules
+from rag.prompt import Source, fit_sources, grounded_messages
+from retrieval.encoder import load_encoder
+from retrieval.index import Index
+
+SHOWN = 3
+NEW_TOKENS = 256
+CONTEXT = 2048
+RESAMPLES = 2000
+DEPTH = 60
+"""Passages looked at for those that do not answer."""
+PARTS = ("medquad", "made-up", "speed")
+TARGETS = {
+    "ROUGE-L, sources at hand": ">= .38, with adapter >= .50",
+    "refused though at hand": "<= .05",
+    "refused, removed (other topics)": ">= .85",
+    "refused, removed (same topic, other aspect)": ">= .85",
+    "words found in the cited source": ">= .98",
+    "rare words found there": ">= .95",
+    "verbatim sentences with the right marker": ">= .95",
+}
+
+
+@dataclass(frozen=True, slots=True)
+class Sheet:
+    """A question with the passages of every variant; an empty variant could not be made."""
+
+    question: str
+    reference: str
+    present: tuple[Passage, ...]
+    other_topics: tuple[Passage, ...]
+    other_aspect: tuple[Passage, ...]
+
+
+def sheets(pairs: Sequence[QAPair], owners: dict[str, QAPair], index: Index) -> list[Sheet]:
+    """The passages for every pair, from one search each."""
+    texts = references(pairs)
+    own = {pair.id: [p for p in index.passages if p.pair_id == pair.id] for pair in pairs}
+    found = []
+    for pair, hits in zip(pairs, index.search([p.question for p in pairs], DEPTH), strict=True):
+        ranked = [h.passage for h in hits]
+        found.append(Sheet(pair.question, texts[pair.id], *variants(pair, ranked, own[pair.id], owners)))
+    return found
+
+
+def variants(
+    pair: QAPair, ranked: Sequence[Passage], own: Sequence[Passage], owners: dict[str, QAPair]
+) -> tuple[tuple[Passage, ...], tuple[Passage, ...], tuple[Passage, ...]]:
+    """(present, other topics, other aspect) of ``ranked``, the index's answer to the pair's question, best first."""
+    present = list(ranked[:SHOWN])
+    if not any(p.pair_id == pair.id for p in present):
+        present[-1:] = own[:1]
+    keys = relation_keys(pair)
+    related = [bool(keys & relation_keys(owners[p.pair_id])) for p in ranked]
+    elsewhere = [p for p, near in zip(ranked, related, strict=True) if not near]
+    same = {key for key in keys if key[0] in ("question", "answer", "pair")}
+    aside = [
+        p
+        for p, near in zip(ranked, related, strict=True)
+        if near and other_aspect(pair, owners[p.pair_id]) and not same & relation_keys(owners[p.pair_id])
+    ]
+    return tuple(present), tuple(elsewhere[:SHOWN]), tuple([*aside, *elsewhere][:SHOWN]) if aside else ()
+
+
+def asked(tokenizer: Any, question: str, passages: Sequence[Passage]) -> Asked:
+    """The question as the product puts it."""
+    sources = [Source(p.text, p.title) for p in passages]
+    _, kept, _ = fit_sources(tokenizer, question, sources, CONTEXT - NEW_TOKENS)
+    return Asked(Example(grounded_messages(question, kept), "", "medquad", question, tuple(kept)), "")
+
+
+def medquad(model: Any, tokenizer: Any, device: str, made: Sequence[Sheet], lexicon: Lexicon, keep: Callable) -> None:
+    """Answer all variants and print the figures."""
+
+    def answers(name: str) -> list[Asked]:
+        shown = [(s, passages) for s in made if (passages := getattr(s, name))]
+        said = answer_all(model, tokenizer, [asked(tokenizer, s.question, p) for s, p in shown], device, NEW_TOKENS)
+        keep(name, [{"question": a.example.question, "said": a.said} for a in said])
+        return said
+
+    present = answers("present")
+    means("ROUGE-L, sources at hand", [a.said for a in present], [s.reference for s in made])
+    for n in (1, 2):
+        quoted = [" ".join(x for p in s.present[:n] for x in sentences_of(p)) for s in made]
+        means(f"(the first {n} of these passages, whole)", quoted, [s.reference for s in made])
+    words = statistics.mean(len(strip_markers(a.said).split()) for a in present)
+    print(f"{'words per answer; per reference':60} {words:.0f}; {_words([s.reference for s in made]):.0f}")
+    share("refused though at hand", sum(refused(a.said) for a in present), len(present))
+    for name, label in (("other_topics", "other topics"), ("other_aspect", "same topic, other aspect")):
+        removed = answers(name)
+        share(f"refused, removed ({label})", sum(refused(a.said) for a in removed), len(removed))
+    for name, (right, total) in copy_counts(present, lexicon).items():
+        share(name, right, total)
+
+
+def _words(texts: Sequence[str]) -> float:
+    return statistics.mean(len(t.split()) for t in texts)
+
+
+def means(name: str, said: Sequence[str], reference: Sequence[str]) -> None:
+    """ROUGE-L with its interval."""
+    interval = bootstrap_mean([s["rougeL"] for s in rouge_scores(said, reference)], RESAMPLES, 0)
+    line(name, f"{interval.mean:.3f} [{interval.low:.3f}, {interval.high:.3f}]  of {len(said)}")
+
+
+def share(name: str, right: int, total: int) -> None:
+    """A share with its interval."""
+    low, high = wilson(right, total)
+    line(name, f"{right / total:.3f} [{low:.3f}, {high:.3f}]  {right}/{total}" if total else "none asked")
+
+
+def line(name: str, figure: str) -> None:
+    """One line of the table."""
+    print(f"{name:60} {figure:36} {TARGETS.get(name, '')}", flush=True)
+
+
+def speed(model: Any, tokenizer: Any, device: str, dtype: str, seconds: float, folders: Sequence[Path]) -> None:
+    """Tokens a second at batch 1, load time, size on disk."""
+    import torch
+
+    ids = torch.tensor([(tokenizer("The patient was seen at the clinic. " * 100)["input_ids"])[:400]], device=device)
+
+    def once(new: int) -> float:
+        started = time.perf_counter()
+        with torch.inference_mode():
+            out = model.generate(input_ids=ids, min_new_tokens=new, max_new_tokens=new, do_sample=False)
+        assert out.shape[1] == 400 + new
+        return time.perf_counter() - started
+
+    once(100)
+    whole = statistics.median(once(100) for _ in range(5))
+    first = statistics.median(once(1) for _ in range(5))
+    print(
+        f"{dtype} on {device}: prompt of 400 tokens in {first:.2f} s; {99 / (whole - first):.0f} new tokens/s after it,"
+    )
+    print(f"{100 / whole:.0f} with it (target 200 in bf16 on two cores); loaded in {seconds:.1f} s (target 2)")
+    size = sum(p.stat().st_size for folder in folders for p in folder.iterdir() if p.is_file())
+    print(f"files {size / 1e6:.1f} MB (target 36)")
+
+
+def load(folder: Path, adapter: Path | None, device: str, dtype: str) -> tuple[Any, Any]:
+    """(model, tokenizer), the adapter's weights added to the model's."""
+    import torch
+    from transformers import AutoModelForCausalLM, AutoTokenizer
+
+    model: Any = AutoModelForCausalLM.from_pretrained(folder, dtype=getattr(torch, dtype))
+    if adapter is not None:
+        from peft import PeftModel
+
+        model = PeftModel.from_pretrained(model, adapter).merge_and_unload()
+    return model.to(device).eval(), AutoTokenizer.from_pretrained(folder)
+
+
+def main() -> None:
+    """Parse, measure, print."""
+    parser = argparse.ArgumentParser(description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter)
+    parser.add_argument("--corpus", type=Path)
+    parser.add_argument("--index", type=Path)
+    parser.add_argument("--texts", type=Path, required=True, help="the textbook modules: held-out prose, rare words")
+    parser.add_argument("--model", type=Path, default=PROJECT / "models/phi3-nano")
+    parser.add_argument("--adapter", type=Path)
+    parser.add_argument("--questions", type=int, default=300)
+    parser.add_argument("--parts", default=list(PARTS), type=lambda text: text.split(","), metavar=",".join(PARTS))
+    parser.add_argument("--out", type=Path, help="JSON file for the answers")
+    args = parser.parse_args()
+    if unknown := sorted(set(args.parts) - set(PARTS)):
+        parser.error(f"wanted --parts of {', '.join(PARTS)}; found {', '.join(unknown)}")
+    if "medquad" in args.parts and not (args.corpus and args.index):
+        parser.error("wanted --corpus and --index for the part medquad; or leave it out with --parts made-up,speed")
+    prepare(offline=True)
+    device = pick_device("auto")
+    dtype = pick_dtype(device)
+    started = time.perf_counter()
+    model, tokenizer = load(args.model, args.adapter, device, dtype)
+    seconds = time.perf_counter() - started
+    kept: dict[str, Any] = {}
+
+    def keep(name: str, rows: list[dict[str, str]]) -> None:
+        kept[name] = rows
+        if args.out:
+            args.out.write_text(json.dumps(kept, indent=1, ensure_ascii=False), encoding="utf-8")
+
+    if "speed" in args.parts:
+        speed(model, tokenizer, device, dtype, seconds, [args.model, *([args.adapter] if args.adapter else [])])
+    if "medquad" in args.parts:
+        corpus = read_corpus(args.corpus)
+        index = Index.open(args.index, load_encoder(RetrievalSettings().encoder, 64))
+        if "question" in index.manifest["settings"]["header"]:
+            raise SystemExit("wanted an index without the questions; build it with --set passages.header=topic")
+        made = sheets(pick_questions(corpus, "test", args.questions, 0), {p.id: p for p in corpus.pairs}, index)
+        lexicon = build_lexicon(training_modules(read_modules(args.texts)))
+        medquad(model, tokenizer, device, made, lexicon, keep)
+    if "made-up" in args.parts:
+        evaluate_made_up(model, tokenizer, args.texts, device)
+
+
+if __name__ == "__main__":
+    main()
