@@ -137,13 +137,18 @@ class RetrievalSettings(_Section):
     Milvus Lite; null is ``milvus.db`` in the index folder."""
 
 
+def default_adapter(model: str) -> str | None:
+    """The adapter that is shipped for ``model``; None for models other than the embedded one."""
+    return "models/phi3-nano-medquad" if model == "models/phi3-nano" else None
+
+
 class GeneratorSettings(_Section):
     """The language model."""
 
     model: str = "models/phi3-nano"
     """A transformers folder or hub id, e.g. ``microsoft/Phi-3-mini-4k-instruct``."""
-    adapter: str | None = f"{DEMO}/adapter"
-    """PEFT folder for the tuned variants."""
+    adapter: str | None = Field(default_factory=lambda given: default_adapter(given["model"]))
+    """PEFT folder for the tuned variants; the embedded model has one that is shipped, other models have none."""
     quantize: Literal["none", "nf4"] = "none"
     """``nf4`` loads the base model in 4 bits (bitsandbytes)."""
     device: str = "auto"
