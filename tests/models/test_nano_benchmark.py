@@ -1,0 +1,46 @@
+"""benchmarks/nano.py: which passages are shown when the answer is there, and when it was taken away."""
+
+from benchmarks.nano import SHOWN, variants
+from medqa.records import Passage, QAPair
+
+
+def _pair(name, topic, kind, answer="An answer."):
+    question = f"What is the {kind} of {topic}, {name}?"
+    return QAPair(name, question, f"{answer} {name}", topic=topic, question_type=kind, cluster=topic)
+
+
+def _passage(pair, n=0):
+    return Passage(f"{pair.id}:{n}", pair.id, f"Text {n} of {pair.id}.", ((0, 9),))
+
+
+ASKED = _pair("asked", "Asthma", "treatment")
+TWIN = _pair("twin", "Asthma", "treatment")
+ASIDE = _pair("aside", "Asthma", "symptoms")
+GENERAL = _pair("general", "Asthma", "information")
+OTHERS = [_pair(f"other{n}", f"Topic{n}", "treatment") for n in range(4)]
+OWNERS = {p.id: p for p in (ASKED, TWIN, ASIDE, GENERAL, *OTHERS)}
+
+
+def _ids(passages):
+    return [p.id for p in passages]
+
+
+def test_the_answer_takes_the_third_place_where_search_missed_it():
+    ranked = [_passage(p) for p in (TWIN, ASIDE, *OTHERS)]
+    present, _, _ = variants(ASKED, ranked, [_passage(ASKED), _passage(ASKED, 1)], OWNERS)
+    assert _ids(present) == ["twin:0", "aside:0", "asked:0"]
+    found, _, _ = variants(ASKED, [_passage(ASKED, 1), *ranked], [_passage(ASKED)], OWNERS)
+    assert _ids(found) == ["asked:1", "twin:0", "aside:0"]
+
+
+def test_nothing_that_answers_is_left_when_the_answer_is_removed():
+    ranked = [_passage(p) for p in (ASKED, TWIN, GENERAL, OTHERS[0], ASIDE, *OTHERS[1:])]
+    _, other_topics, other_aspect = variants(ASKED, ranked, [_passage(ASKED)], OWNERS)
+    assert _ids(other_topics) == ["other0:0", "other1:0", "other2:0"]
+    assert _ids(other_aspect) == ["aside:0", "other0:0", "other1:0"]
+    assert len(other_topics) == len(other_aspect) == SHOWN
+
+
+def test_without_another_aspect_that_variant_is_left_out():
+    ranked = [_passage(p) for p in (ASKED, TWIN, *OTHERS)]
+    assert variants(ASKED, ranked, [_passage(ASKED)], OWNERS)[2] == ()
