@@ -4,10 +4,15 @@ import ipaddress
 import socket
 
 import pytest
+from hypothesis import HealthCheck, settings
 
 from medqa.environment import prepare
 
 prepare(offline=True)
+
+# A busy machine must not fail a test: how long an example takes to make or to run is no property of the code.
+settings.register_profile("any-machine", deadline=None, suppress_health_check=[HealthCheck.too_slow])
+settings.load_profile("any-machine")
 
 
 class NetworkBlocked(OSError):
