@@ -73,7 +73,10 @@ class Sheet:
 def sheets(pairs: Sequence[QAPair], owners: dict[str, QAPair], index: Index) -> list[Sheet]:
     """The passages for every pair, from one search each."""
     texts = references(pairs)
-    own = {pair.id: [p for p in index.passages if p.pair_id == pair.id] for pair in pairs}
+    own: dict[str, list[Passage]] = {pair.id: [] for pair in pairs}
+    for passage in index.passages:  # once: every look makes the record anew from the mapped file
+        if passage.pair_id in own:
+            own[passage.pair_id].append(passage)
     found = []
     for pair, hits in zip(pairs, index.search([p.question for p in pairs], DEPTH), strict=True):
         ranked = [h.passage for h in hits]
