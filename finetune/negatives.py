@@ -15,7 +15,8 @@ import numpy as np
 from medqa.records import Passage, QAPair
 
 GENERAL_TYPES = frozenset({"", "information", "considerations", "support groups"})
-"""Question types whose answers may hold anything about a topic; the empty one stands for pairs without a type."""
+"""Question types whose answers may hold anything about a topic, under MedQuAD's names; the empty one stands for pairs without a
+type. A corpus with other names for them should leave such pairs without a type."""
 
 BLOCK = 256
 """Questions scored at once: 256 x 50,000 passages in float32 are 50 MB."""

@@ -1,4 +1,4 @@
-"""What the training stream is made of. The run has two phases: wide and noisy first, then sharp."""
+"""What the training stream is made of. The runs went through the phases wide, sharp, broad and keen, in this order."""
 
 from dataclasses import dataclass
 
@@ -30,7 +30,7 @@ PHASES = {
         families={"made-up": 52, "relation": 8, "prose": 32, "plain": 4, "conversation": 4},
         refused=0.15, refused_prose=0.15, other_entity=0.5, noise=0.18, odd_facts=0.1, brief=0.5, early=0.12,
     ),
-    # The noise of the first phase teaches to answer on thin evidence; the second one teaches when not to.
+    # From here on with many more forms: they do what the noise did, and several questions share their sources.
     "broad": Phase(
         families={"interview": 36, "made-up": 24, "article": 12, "relation": 4, "prose": 18, "plain": 3, "conversation": 3},
         refused=0.2, refused_prose=0.15, other_entity=0.4, noise=0.08, odd_facts=0.08, brief=0.5, early=0.0,
@@ -39,6 +39,7 @@ PHASES = {
         families={"interview": 36, "made-up": 28, "article": 12, "relation": 3, "prose": 16, "plain": 3, "conversation": 2},
         refused=0.24, refused_prose=0.15, other_entity=0.3, noise=0.02, odd_facts=0.05, brief=0.5, early=0.0,
     ),
+    # The noise of the first phase teaches to answer on thin evidence; the second one teaches when not to.
     "sharp": Phase(
         families={"made-up": 68, "relation": 4, "prose": 22, "plain": 3, "conversation": 3},
         refused=0.27, refused_prose=0.15, other_entity=0.3, noise=0.03, odd_facts=0.05, brief=0.65, early=0.0,

@@ -200,7 +200,7 @@ def test_no_held_out_form_can_be_made_by_a_training_form(file):
                 assert not any(p.fullmatch(text) for p in patterns), text
                 counts[kind] += 1
     assert counts["sentence"] >= 60
-    assert counts["question"] >= 25
+    assert counts["question"] >= {"held_out.txt": 30, "fresh.txt": 25}[file]
 
 
 @pytest.mark.parametrize("file", HELD_OUT_FILES)
