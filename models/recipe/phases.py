@@ -30,7 +30,7 @@ PHASES = {
         families={"made-up": 52, "relation": 8, "prose": 32, "plain": 4, "conversation": 4},
         refused=0.15, refused_prose=0.15, other_entity=0.5, noise=0.18, odd_facts=0.1, brief=0.5, early=0.12,
     ),
-    # From here on with many more forms: they do what the noise did, and several questions share their sources.
+    # broad and keen ran with many more forms, which do what the noise did; several questions share their sources.
     "broad": Phase(
         families={"interview": 36, "made-up": 24, "article": 12, "relation": 4, "prose": 18, "plain": 3, "conversation": 3},
         refused=0.2, refused_prose=0.15, other_entity=0.4, noise=0.08, odd_facts=0.08, brief=0.5, early=0.0,
