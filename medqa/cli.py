@@ -13,7 +13,7 @@ from typing import NoReturn
 
 from medqa import __version__
 from medqa.errors import MedqaError
-from medqa.processes import is_main, rank
+from medqa.processes import end, is_main, rank
 from medqa.records import VARIANTS
 
 
@@ -220,4 +220,4 @@ def _common() -> _Parser:
 
 
 if __name__ == "__main__":
-    sys.exit(main())
+    end(main())

@@ -178,3 +178,17 @@ def test_sharding_needs_several_gpus(tiny, examples, tmp_path):
     with pytest.raises(MedqaError, match="wanted at least two processes with a GPU each") as error:
         train_generator(load_settings(None, values), None)
     assert "\n" not in str(error.value)
+
+
+@pytest.mark.parametrize(("world", "torn_down"), [("1", True), ("2", False)])
+def test_a_process_beside_others_ends_with_its_output_but_does_not_tear_the_interpreter_down(world, torn_down):
+    program = """
+import atexit, os
+from medqa.processes import end
+atexit.register(print, "torn down")
+print("written")
+end(3)
+"""
+    environment = os.environ | {"WORLD_SIZE": world, "PYTHONPATH": str(PROJECT)}
+    done = subprocess.run([sys.executable, "-c", program], capture_output=True, text=True, env=environment, check=False)
+    assert (done.returncode, done.stdout) == (3, "written\n" + "torn down\n" * torn_down)

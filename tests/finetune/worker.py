@@ -16,7 +16,7 @@ from pathlib import Path
 from finetune import command
 from finetune.masking import IGNORE
 from medqa.cli import main
-from medqa.processes import rank, world_size
+from medqa.processes import end, rank, world_size
 
 
 def record_rows(folder, stop):
@@ -66,4 +66,4 @@ if __name__ == "__main__":
     record_rows(Path(own[0]), int(own[own.index("--stop") + 1]) if "--stop" in own else None)
     if "--shard" in own:
         shard_on_cpus()
-    sys.exit(main(arguments))
+    end(main(arguments))
