@@ -38,6 +38,7 @@ from models.recipe.evaluate import Asked, answer_all, copy_counts, evaluate_made
 from models.recipe.examples import Example
 from models.recipe.prose import Lexicon, build_lexicon, read_modules, training_modules
 from rag.prompt import Source, fit_sources, grounded_messages
+from retrieval.command import load_ranking
 from retrieval.encoder import load_encoder
 from retrieval.index import Index
 
@@ -78,7 +79,8 @@ def sheets(pairs: Sequence[QAPair], owners: dict[str, QAPair], index: Index) -> 
         if passage.pair_id in own:
             own[passage.pair_id].append(passage)
     found = []
-    for pair, hits in zip(pairs, index.search([p.question for p in pairs], DEPTH), strict=True):
+    ranking = load_ranking(RetrievalSettings(), index.encoder)  # the product's
+    for pair, hits in zip(pairs, index.search([p.question for p in pairs], DEPTH, ranking=ranking), strict=True):
         ranked = [h.passage for h in hits]
         found.append(Sheet(pair.question, texts[pair.id], *variants(pair, ranked, own[pair.id], owners)))
     return found

@@ -16,6 +16,7 @@ import sys
 import tempfile
 import time
 from collections.abc import Callable, Sequence
+from dataclasses import replace
 from pathlib import Path
 from typing import Any
 
@@ -30,6 +31,8 @@ from ingest.corpus import read_corpus
 from medqa.environment import prepare
 from medqa.records import Passage, QAPair
 from medqa.settings import RetrievalSettings
+from retrieval.adapters import encoder_hash
+from retrieval.aspects import Aspects, load_aspects
 from retrieval.encoder import Encoder, load_encoder
 from retrieval.index import Index
 from retrieval.metrics import ndcg, recall, reciprocal_rank
@@ -45,7 +48,9 @@ Scores = dict[str, list[float]]
 """Measure -> one value per question."""
 
 
-def rankings(reranker: Reranker | None, weight: float | None, variety: float) -> dict[str, Ranking | None]:
+def rankings(
+    reranker: Reranker | None, aspects: Aspects | None, weight: float | None, variety: float
+) -> dict[str, Ranking | None]:
     """The rows of every table; None where it cannot be had."""
     hybrid = Ranking(lexical_weight="auto" if weight is None else weight, variety=variety)
     rows = {
@@ -53,6 +58,11 @@ def rankings(reranker: Reranker | None, weight: float | None, variety: float) ->
         "bm25": Ranking(lexical_weight=1.0) if has_lexical else None,
         "hybrid": hybrid if has_lexical else None,
     }
+    if aspects is not None:
+        rows |= {
+            f"{name}+aspects": None if rows[name] is None else replace(rows[name], aspects=aspects)
+            for name in ("dense", "hybrid")
+        }
     if reranker is not None:
         best = hybrid if has_lexical else rows["dense"]
         assert best is not None
@@ -181,9 +191,15 @@ def run(args: argparse.Namespace) -> dict[str, Any]:
     pairs = sorted(read_corpus(args.corpus).pairs, key=lambda p: p.id)
     encoder: Any = Remembering(load_encoder(args.encoder, 64))
     reranker = load_reranker(args.reranker) if args.reranker else None
-    rows = rankings(reranker, args.weight, args.variety)
+    aspects = load_aspects(args.aspects, encoder_hash(args.encoder, encoder.fingerprint))
+    rows = rankings(reranker, aspects, args.weight, args.variety)
     asked = [p for p in pairs if p.split == args.split][: args.limit]
-    report: dict[str, Any] = {"encoder": args.encoder, "reranker": args.reranker, "split": args.split}
+    report: dict[str, Any] = {
+        "encoder": args.encoder,
+        "reranker": args.reranker,
+        "aspects": None if aspects is None else {"folder": args.aspects, "weight": aspects.weight},
+        "split": args.split,
+    }
 
     def quality(questions: Sequence[QAPair], pool: Sequence[QAPair], passages: Sequence[Passage]) -> dict[str, Any]:
         sets = pair_questions(questions, pool)
@@ -232,6 +248,7 @@ def main() -> None:
     parser.add_argument("--corpus", type=Path, required=True)
     parser.add_argument("--encoder", default=RetrievalSettings().encoder)
     parser.add_argument("--reranker")
+    parser.add_argument("--aspects", default=RetrievalSettings().aspects)
     parser.add_argument("--index", type=Path, help="an index made by medqa index build")
     parser.add_argument("--consumer", type=Path, help="questions with judged answers; left out: that part is")
     parser.add_argument("--split", default="test", choices=("validation", "test"))

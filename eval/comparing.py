@@ -88,7 +88,7 @@ def _generations(
     if chosen in ("plain", "tuned"):
         raise MedqaError(f"wanted a variant that reads an index, found {chosen}; give --variant tuned+rag or another")
     encoder = load_encoder(settings.retrieval.encoder, settings.retrieval.batch_size, settings.retrieval.devices)
-    ranking = load_ranking(settings.retrieval)
+    ranking = load_ranking(settings.retrieval, encoder.fingerprint)
 
     def opened(folder: Path) -> Generation:
         contents = load_contents(folder)

@@ -90,7 +90,7 @@ class Pipelines:
     def ranking(self, system: System) -> Ranking:
         """The way of ranking, its reranker loaded."""
         r = system.settings.retrieval
-        return self._once("ranking", r.model_dump_json(), lambda: load_ranking(r))
+        return self._once("ranking", r.model_dump_json(), lambda: load_ranking(r, self.encoder(system).fingerprint))
 
     def index(self, name: str, system: System) -> Index:
         """The evaluation index called ``name``, built if need be."""

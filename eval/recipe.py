@@ -12,6 +12,9 @@ from medqa.files import sha256_bytes, sha256_file, sha256_tree
 from medqa.manifest import MANIFEST, recipe_key
 from medqa.paths import locate
 from medqa.records import QAPair
+from medqa.settings import RetrievalSettings
+from retrieval.adapters import encoder_hash
+from retrieval.aspects import aspects_folder, load_aspects
 
 
 def run_inputs(corpus: Corpus, asked: Sequence[QAPair]) -> dict[str, str]:
@@ -20,7 +23,7 @@ def run_inputs(corpus: Corpus, asked: Sequence[QAPair]) -> dict[str, str]:
 
 
 def system_inputs(index: str, system: System, pipelines: Pipelines) -> dict[str, str]:
-    """Hashes of the models behind one cell: language model, adapter, encoder, reranker; only those that it uses."""
+    """Hashes of the models behind one cell: language model, adapter, encoder, aspects, reranker; only those that it uses."""
     s = system.settings
     found: dict[str, str] = {}
     if system.variant != "extractive":
@@ -29,9 +32,15 @@ def system_inputs(index: str, system: System, pipelines: Pipelines) -> dict[str,
         found["adapter"] = content_hash(s.generator.adapter)
     if index != "none":
         found["encoder"] = pipelines.encoder(system).fingerprint
+        if s.retrieval.aspects and _uses_aspects(s.retrieval, found["encoder"]):
+            found["aspects"] = content_hash(str(aspects_folder(s.retrieval.aspects)))
         if s.retrieval.reranker:
             found["reranker"] = content_hash(s.retrieval.reranker)
     return found
+
+
+def _uses_aspects(options: RetrievalSettings, fingerprint: str) -> bool:
+    return load_aspects(options.aspects, encoder_hash(options.encoder, fingerprint)) is not None
 
 
 def cell_key(index: str, system: System, inputs: dict[str, str]) -> str:

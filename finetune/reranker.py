@@ -13,12 +13,12 @@ from finetune.retriever_train import TrainData
 from ingest.corpus import read_corpus
 from medqa.base_model import base_fingerprint, portable_name
 from medqa.errors import GateFailed
-from medqa.files import sha256_file
 from medqa.hardware import pick_device
 from medqa.manifest import is_current, read_manifest, recipe_key
 from medqa.paths import locate
 from medqa.settings import RerankerSettings, Settings
-from retrieval.encoder import Encoder, load_encoder
+from retrieval.adapters import encoder_hash
+from retrieval.encoder import load_encoder
 from retrieval.fusion import fuse
 
 KIND = "reranker"
@@ -47,7 +47,7 @@ def train_reranker(settings: Settings, limit: int | None = None) -> dict[str, An
     inputs = {
         "base": base_fingerprint(folder),
         "corpus": corpus.fingerprint,
-        "retriever": encoder_hash(rs.retriever, encoder),
+        "retriever": encoder_hash(rs.retriever, encoder.fingerprint),
     }
     recipe = rs.model_dump(mode="json", exclude={"out", "device", "chunk", "embed_batch"})
     recipe |= {"seed": settings.seed, "limit": limit}
@@ -101,12 +101,6 @@ def train_reranker(settings: Settings, limit: int | None = None) -> dict[str, An
     )
     manifest = publish(out, KIND, model.save, text, history, inputs, recipe, facts)
     return {"reranker": str(out), "reused": False, **_summary(manifest)}
-
-
-def encoder_hash(name: str, encoder: Encoder) -> str:
-    """Hash of the adapter called ``name``, which no library's version changes; of any other encoder its fingerprint."""
-    adapter = locate(name) / "adapter_model.safetensors"
-    return sha256_file(adapter) if adapter.is_file() else encoder.fingerprint
 
 
 def rerank(pool: Pool, ranked: Sequence[Ranked], model: TrainableReranker, n: int) -> list[list[float]]:

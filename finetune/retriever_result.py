@@ -1,4 +1,4 @@
-"""What a fine-tuned retriever or reranker leaves behind: weights, model card and manifest, complete or not at all."""
+"""What training for retrieval leaves behind: weights, model card and manifest, complete or not at all."""
 
 from collections.abc import Callable, Mapping
 from pathlib import Path
@@ -21,25 +21,33 @@ def publish(
     recipe: Mapping[str, Any],
     facts: Mapping[str, Any],
 ) -> dict[str, Any]:
-    """Fill ``out`` in one step: what ``save`` writes, README.md, the losses by step, the manifest last; gives the manifest."""
+    """Fill ``out`` in one step: what ``save`` writes, README.md, the losses by step if any, the manifest last; returns that."""
     with staged_folder(out) as stage:
         save(stage)
         write_atomically(stage / "README.md", card)
-        write_json(stage / HISTORY, [{k: round(v, 5) for k, v in entry.items()} for entry in history])
+        if history:
+            write_json(stage / HISTORY, [{k: round(v, 5) for k, v in entry.items()} for entry in history])
         return write_manifest(stage, kind, inputs, recipe, facts)
 
 
 def card(
-    title: str, what: str, load: str, tables: Mapping[str, Table], inputs: Mapping[str, str], recipe: Mapping[str, Any]
+    title: str,
+    what: str,
+    load: str,
+    tables: Mapping[str, Table],
+    inputs: Mapping[str, str],
+    recipe: Mapping[str, Any],
+    library: str = "peft",
 ) -> str:
     """README.md in the hub's form; every figure comes from the run."""
+    tags = ", ".join([*(["lora"] if library == "peft" else []), "medical", "retrieval"])
     shown = "\n\n".join(f"{caption}\n\n{_table(rows)}" for caption, rows in tables.items())
     return f"""---
 base_model: sentence-transformers/all-MiniLM-L6-v2
-library_name: peft
+library_name: {library}
 license: cc-by-4.0
 language: en
-tags: [lora, medical, retrieval]
+tags: [{tags}]
 ---
 
 # {title}

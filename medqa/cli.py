@@ -139,6 +139,7 @@ def build_parser() -> argparse.ArgumentParser:
     for name, text in {
         "retriever": "adapt the encoder to the corpus, without loss on other questions",
         "reranker": "train a small cross-encoder on the retriever's lists",
+        "aspects": "learn what questions ask about their topic and what passages tell, in minutes on a CPU",
         "search": "try LoRA settings at equal tokens and rank them; goes on after an interruption",
     }.items():
         verb(finetune, name, f"finetune_{name}", text)

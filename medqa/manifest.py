@@ -15,7 +15,7 @@ from medqa.files import read_json, sha256_bytes, sha256_file, write_json
 MANIFEST = "manifest.json"
 _PACKAGES = (
     "torch", "transformers", "peft", "bitsandbytes", "accelerate", "datasets", "sentence-transformers",
-    "faiss-cpu", "bm25s", "rensa", "rouge-score", "sacrebleu", "pandas", "pyarrow", "numpy", "scipy",
+    "faiss-cpu", "bm25s", "rensa", "rouge-score", "sacrebleu", "pandas", "pyarrow", "numpy", "scipy", "scikit-learn",
     "charset-normalizer", "optuna",
 )  # fmt: skip
 

@@ -67,6 +67,8 @@ class Hit:
     lexical: float | None = None
     """BM25 score, >= 0, not comparable between questions."""
     lexical_rank: int | None = None
+    aspect: float | None = None
+    """How likely the passage tells what is asked about its topic, in [0, 1]; None where nothing judged it."""
     rerank: float | None = None
     """The cross-encoder's score, not comparable between questions; None where it did not read the passage."""
     rerank_rank: int | None = None

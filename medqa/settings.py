@@ -114,6 +114,11 @@ class RetrievalSettings(_Section):
     """Weight of BM25 in the fused score, the rest is the cosine's; ``auto`` takes what was fitted when the index was built."""
     fusion: Literal["scores", "rrf"] = "scores"
     """``scores`` adds min-max normalised scores, ``rrf`` reciprocal ranks."""
+    aspects: str | None = "auto"
+    """Folder of ``medqa finetune aspects``, which moves up passages that tell what is asked about their topic; ``auto`` takes
+    the one that is shipped, with the encoder that it was made for; null takes none."""
+    aspect_weight: Annotated[float, Field(ge=0, le=1)] | Literal["auto"] = "auto"
+    """Share of that judgement, the rest is the fused score's; ``auto`` takes what was fitted when it was made."""
     variety: float = Field(0.0, ge=0, le=1)
     """Weight of unlikeness to the hits before (MMR); 0 ranks by relevance alone."""
     reranker: str | None = None
@@ -387,6 +392,25 @@ class RerankerSettings(QuestionForms):
     """``auto`` takes CUDA when there is one."""
 
 
+class AspectsSettings(QuestionForms):
+    """Fitting of what tells the aspects of a topic apart, with the encoder ``retrieval.encoder``."""
+
+    out: str = "runs/aspects"
+    """Folder of the result; give it as ``retrieval.aspects``."""
+    people: float = Field(0.5, ge=0, le=1)
+    """Someone's own words, key words, a message with a story."""
+    least: int = Field(20, ge=1)
+    """Train pairs that a question type needs to be an aspect."""
+    strength: float = Field(10.0, gt=0)
+    """Weight of the data against the pull of all coefficients to 0 (``C`` of scikit-learn's LogisticRegression)."""
+    weights: tuple[float, ...] = (0.05, 0.1, 0.15, 0.2, 0.25, 0.3, 0.4)
+    """Shares of the judgement against the fused score to choose from."""
+    lexical_weight: float = Field(0.1, ge=0, le=1)
+    """Share of BM25 where it is measured: as in a hybrid search."""
+    eval_questions: int = Field(500, ge=1)
+    """Validation questions that choose, each in up to three wordings."""
+
+
 class SystemSettings(_Section):
     """A further system in the comparison: one of the five variants with something changed."""
 
@@ -471,6 +495,7 @@ class Settings(_Section):
     search: SearchSettings = SearchSettings()
     retriever: RetrieverSettings = RetrieverSettings()
     reranker: RerankerSettings = RerankerSettings()
+    aspects: AspectsSettings = AspectsSettings()
     eval: EvalSettings = EvalSettings()
 
 

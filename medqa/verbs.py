@@ -184,6 +184,15 @@ def finetune_retriever(args: argparse.Namespace) -> int:
     return 0
 
 
+def finetune_aspects(args: argparse.Namespace) -> int:
+    """``medqa finetune aspects``: exit 1 when its gate fails."""
+    settings = _settings(args)
+    from finetune.aspects import train_aspects
+
+    _show(args, train_aspects(settings, args.limit))
+    return 0
+
+
 def finetune_reranker(args: argparse.Namespace) -> int:
     """``medqa finetune reranker``: exit 1 when its gate fails."""
     settings = _settings(args)

@@ -61,7 +61,7 @@ def open_pipeline(settings: Settings, variants: Iterable[Variant]) -> Pipeline:
     threshold = settings.rag.threshold
     if needed - {"plain", "tuned"}:
         index = open_index(locate(settings.index), settings)
-        searcher = FusedSearch(index, load_ranking(settings.retrieval))
+        searcher = FusedSearch(index, load_ranking(settings.retrieval, index.encoder))
         threshold = index.manifest["calibration"]["threshold"] if threshold is None else threshold
     return Pipeline(
         searcher=searcher,

@@ -6,7 +6,10 @@ from pathlib import Path
 from typing import Any
 
 from medqa.errors import MedqaError
+from medqa.files import sha256_file
+from medqa.paths import locate
 
+WEIGHTS = "adapter_model.safetensors"
 CONFIG = "adapter_config.json"
 """PEFT's file; a folder that has it is an adapter."""
 
@@ -14,6 +17,13 @@ CONFIG = "adapter_config.json"
 def is_adapter(folder: Path) -> bool:
     """True if ``folder`` holds a PEFT adapter."""
     return (folder / CONFIG).is_file()
+
+
+def encoder_hash(name: str, fingerprint: str) -> str:
+    """What stands for the encoder called ``name`` in models that were made for it: the hash of its adapter, which neither a
+    library's version nor a processor's rounding changes; of any other encoder its ``fingerprint``."""
+    adapter = locate(name) / WEIGHTS
+    return sha256_file(adapter) if adapter.is_file() else fingerprint
 
 
 def adapted_layers(folder: Path) -> int:
@@ -25,7 +35,7 @@ def adapted_layers(folder: Path) -> int:
     from safetensors import SafetensorError, safe_open
 
     try:
-        with safe_open(folder / "adapter_model.safetensors", framework="np") as file:
+        with safe_open(folder / WEIGHTS, framework="np") as file:
             numbers = [int(n) for key in file.keys() for n in re.findall(r"\.layer\.(\d+)\.", key)]  # noqa: SIM118
     except (OSError, SafetensorError) as error:
         raise MedqaError(

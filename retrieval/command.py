@@ -11,6 +11,8 @@ from medqa.queries import Query, read_queries
 from medqa.records import Hit
 from medqa.settings import RetrievalSettings, Settings
 from retrieval import generations
+from retrieval.adapters import encoder_hash
+from retrieval.aspects import load_aspects
 from retrieval.build import build_index, update_index
 from retrieval.encoder import SentenceEncoder, load_encoder
 from retrieval.filters import Filters
@@ -105,12 +107,14 @@ def open_index(index: Path, settings: Settings) -> Index:
     return Index.open(index, _encoder(settings))
 
 
-def load_ranking(options: RetrievalSettings) -> Ranking:
-    """The way of ranking that the settings ask for, its reranker loaded."""
+def load_ranking(options: RetrievalSettings, encoder: str) -> Ranking:
+    """The way of ranking that the settings ask for, its models loaded; ``encoder`` is the fingerprint of the index's."""
     return Ranking(
         candidates=options.candidates,
         lexical_weight=options.lexical_weight,
         fusion=options.fusion,
+        aspects=load_aspects(options.aspects, encoder_hash(options.encoder, encoder)),
+        aspect_weight=options.aspect_weight,
         variety=options.variety,
         reranker=None if options.reranker is None else load_reranker(options.reranker),
         rerank=options.rerank,
@@ -125,9 +129,8 @@ def search(
     if not question.strip():
         raise MedqaError("wanted a question, found an empty one; give it in quotes")
     opened = open_index(index, settings)
-    [hits] = opened.search(
-        [question], settings.retrieval.k, unit, ranking=load_ranking(settings.retrieval), filters=filters
-    )
+    ranking = load_ranking(settings.retrieval, opened.encoder)
+    [hits] = opened.search([question], settings.retrieval.k, unit, ranking=ranking, filters=filters)
     return {"question": question, "unit": unit, "hits": [_shown(hit) for hit in hits]}
 
 
@@ -147,7 +150,7 @@ def search_file(
 
     wanted = read_queries(queries)[:limit]
     opened = open_index(index, settings)
-    ranking = load_ranking(settings.retrieval)
+    ranking = load_ranking(settings.retrieval, opened.encoder)
     lines: list[str] = []
     with tqdm(total=len(wanted), desc="search", unit="question", disable=None) as bar:
         for start in range(0, len(wanted), _BATCH):
@@ -178,6 +181,7 @@ def _shown(hit: Hit) -> dict[str, Any]:
         "dense_rank": hit.dense_rank,
         "lexical": hit.lexical,
         "lexical_rank": hit.lexical_rank,
+        "aspect": hit.aspect,
         "rerank": hit.rerank,
         "rerank_rank": hit.rerank_rank,
         "title": passage.title,

@@ -19,6 +19,8 @@ class Fused:
     """In [0, 1]."""
     dense: "np.ndarray"
     lexical: "np.ndarray"
+    agreement: "np.ndarray | None" = None
+    """Of the passage's aspect with the question's, in [0, 1]; None where nobody judged it."""
 
 
 def fuse(rows: "np.ndarray", dense: "np.ndarray", lexical: "np.ndarray", lexical_weight: float) -> Fused:
@@ -42,6 +44,21 @@ def fuse_ranks(rows: "np.ndarray", dense: "np.ndarray", lexical: "np.ndarray", l
     by_dense = (RRF_K + 1) / (RRF_K + _ranks(dense))
     by_lexical = np.where(lexical > 0, (RRF_K + 1) / (RRF_K + _ranks(lexical)), 0.0)
     return _ordered(rows, (1 - lexical_weight) * by_dense + lexical_weight * by_lexical, dense, lexical)
+
+
+def with_agreement(fused: Fused, agreement: "np.ndarray", weight: float) -> Fused:
+    """``fused`` ordered anew by ``(1 - weight) * score + weight * agreement``; equal scores by row.
+
+    Args:
+        fused: candidates of one question.
+        agreement: (n,) in [0, 1], aligned with ``fused``.
+        weight: 0 to 1.
+    """
+    import numpy as np
+
+    scores = (1 - weight) * fused.scores + weight * agreement
+    order = np.lexsort((fused.rows, -scores))
+    return Fused(fused.rows[order], scores[order], fused.dense[order], fused.lexical[order], agreement[order])
 
 
 def top_rows(scores: "np.ndarray", n: int) -> "np.ndarray":

@@ -1,4 +1,4 @@
-"""An open index: questions -> hits, by cosine and BM25 together, read again by a cross-encoder where there is one."""
+"""An open index: questions -> hits, by cosine, BM25 and aspect together, read again by a cross-encoder where there is one."""
 
 from collections.abc import Callable, Sequence
 from dataclasses import replace
@@ -11,7 +11,7 @@ from retrieval import generations
 from retrieval.contents import Contents, load_contents
 from retrieval.encoder import Encoder
 from retrieval.filters import Filters
-from retrieval.fusion import fuse, fuse_ranks, top_rows
+from retrieval.fusion import Fused, fuse, fuse_ranks, top_rows, with_agreement
 from retrieval.ranking import Ranking
 from retrieval.variety import near_identical, order_by_mmr
 
@@ -44,6 +44,11 @@ class Index:
     def manifest(self) -> dict[str, Any]:
         """The generation's manifest."""
         return self._contents.manifest
+
+    @property
+    def encoder(self) -> str:
+        """Fingerprint of the encoder that made the vectors."""
+        return self._encoder.fingerprint
 
     @property
     def generation(self) -> str:
@@ -142,6 +147,7 @@ class _Search:
         self._unit = unit
         self._ranking = ranking
         self._lexical_weight = ranking.weight(contents.manifest)
+        self._aspect_weight = ranking.share_of_aspects()
         self._fuse = fuse_ranks if ranking.fusion == "rrf" else fuse
         self._allowed = allowed
         self._allowed_rows = None if allowed is None else np.flatnonzero(allowed)
@@ -192,6 +198,11 @@ class _Search:
         cosines = np.round(vectors @ vector, 6).astype(np.float64)
         fused = self._fuse(rows, cosines, lexical[rows].astype(np.float64), self._lexical_weight)
         ordered = vectors[np.searchsorted(rows, fused.rows)]
+        if (aspects := self._ranking.aspects) is not None:
+            headed = np.array([bool(self._contents.passages[row].header) for row in fused.rows.tolist()])
+            agreement = np.round(aspects.agreement(vector, ordered, headed), 6)  # as the cosines
+            fused = with_agreement(fused, agreement, self._aspect_weight)
+            ordered = vectors[np.searchsorted(rows, fused.rows)]
         kept = self._distinct(fused.rows.tolist(), ordered, k)
         dense_ranks = {int(row): rank for rank, row in enumerate(dense_rows, start=1)}
         lexical_ranks = {int(row): rank for rank, row in enumerate(lexical_rows, start=1)}
@@ -203,6 +214,7 @@ class _Search:
                 dense_rank=dense_ranks.get(row),
                 lexical=float(fused.lexical[i]),
                 lexical_rank=lexical_ranks.get(row),
+                aspect=_judged(fused, i, self._contents.passages[row]),
             )
             for i, row in ((i, int(fused.rows[i])) for i in kept)
         ]
@@ -222,6 +234,11 @@ class _Search:
             if len(kept) == k:
                 break
         return kept
+
+
+def _judged(fused: Fused, i: int, passage: Passage) -> float | None:
+    """The aspect's agreement of candidate ``i``; None where nobody judged it."""
+    return float(fused.agreement[i]) if fused.agreement is not None and passage.header else None
 
 
 def _reranked(

@@ -4,6 +4,7 @@ from collections.abc import Mapping
 from dataclasses import dataclass
 from typing import Any, Literal
 
+from retrieval.aspects import Aspects
 from retrieval.rerank import Reranker
 
 Fusion = Literal["scores", "rrf"]
@@ -25,6 +26,10 @@ class Ranking:
     """Share of BM25 in the fused score, 0 to 1; ``auto``: the index's own."""
     fusion: Fusion = "scores"
     """``scores``: min-max normalised scores; ``rrf``: reciprocal ranks."""
+    aspects: Aspects | None = None
+    """Judges whether a passage tells what is asked about its topic."""
+    aspect_weight: Weight = "auto"
+    """Share of that judgement against the fused score, 0 to 1; ``auto``: what suits ``aspects``."""
     variety: float = 0.0
     """Weight of unlikeness to the hits before, 0 to 1; 0 leaves the order alone."""
     reranker: Reranker | None = None
@@ -32,6 +37,12 @@ class Ranking:
     """How many of the best are read again by ``reranker``."""
     rerank_weight: Weight = "auto"
     """Share of the reranker's score against the fused one, 0 to 1; ``auto``: the reranker's own."""
+
+    def share_of_aspects(self) -> float:
+        """The aspects' share; 0 without any."""
+        if self.aspects is None:
+            return 0.0
+        return self.aspects.weight if self.aspect_weight == "auto" else self.aspect_weight
 
     def weight(self, manifest: Mapping[str, Any]) -> float:
         """BM25's share for the index of ``manifest``."""

@@ -1,0 +1,151 @@
+"""Aspects by hand: two dimensions, two labels, and an index whose encoder counts words."""
+
+import json
+import math
+
+import numpy as np
+import pytest
+from retrieval_toys import SETTINGS, ToyEncoder, pair
+
+from medqa.errors import MedqaError
+from medqa.manifest import write_manifest
+from medqa.settings import RetrievalSettings
+from retrieval.aspects import AUTO, KIND, WEIGHTS, Aspects, load_aspects, write_aspects
+from retrieval.build import build_index
+from retrieval.command import load_ranking
+from retrieval.fusion import fuse, with_agreement
+from retrieval.index import Index
+from retrieval.ranking import Ranking
+
+LABELS = ("cause", "cure")
+
+
+def linear(cause, cure):
+    return np.array([cause, cure], dtype=np.float32)
+
+
+TOY = Aspects(
+    LABELS,
+    questions=linear([2, 0, 0], [0, 2, 0]),
+    passages=linear([1, 0, 0], [0, 1, 0]),
+    weight=0.25,
+)
+
+
+def published(folder, aspects=TOY, encoder="of-this-encoder"):
+    folder.mkdir()
+    write_aspects(folder, aspects)
+    write_manifest(
+        folder, KIND, {"encoder": encoder}, {}, {"labels": list(aspects.labels), "weight": aspects.weight}
+    )  # fmt: skip
+    return folder
+
+
+def sigmoid(x):
+    return 1 / (1 + math.exp(-x))
+
+
+def test_agreement_by_hand_and_a_passage_without_header_has_the_mean_of_the_others():
+    question = np.array([1, 0], dtype=np.float32)
+    asked = sigmoid(2)  # two classes: a softmax is a sigmoid of the difference
+    assert TOY.of_questions(question[None, :])[0] == pytest.approx([asked, 1 - asked])
+    passages = np.array([[1, 0], [0, 1], [0, 1]], dtype=np.float32)
+    headed = np.array([True, True, False])
+    told = np.array([sigmoid(1), sigmoid(-1)])
+    assert TOY.of_passages(passages[:2])[:, 0] == pytest.approx(told)
+    expected = told * asked + (1 - told) * (1 - asked)
+    found = TOY.agreement(question, passages, headed)
+    assert found == pytest.approx([*expected, expected.mean()])
+    assert TOY.agreement(question, passages, np.zeros(3, dtype=bool)).tolist() == [0, 0, 0]
+
+
+def test_large_logits_do_not_overflow():
+    sure = Aspects(LABELS, linear([5000, 0, 0], [0, 0, 0]), TOY.passages)
+    assert sure.of_questions(np.array([[1.0, 0.0]]))[0] == pytest.approx([1, 0])
+
+
+def test_fused_scores_and_agreement_by_hand_equal_ones_by_row():
+    fused = fuse(np.array([3, 5, 8]), np.array([1.0, 0.5, 0.0]), np.zeros(3), 0.0)  # scores 1, .5, 0
+    found = with_agreement(fused, np.array([0.0, 1.0, 0.5]), 0.5)
+    assert found.rows.tolist() == [5, 3, 8]
+    assert found.scores.tolist() == [0.75, 0.5, 0.25]
+    assert found.dense.tolist() == [0.5, 1.0, 0.0] and found.agreement.tolist() == [1.0, 0.0, 0.5]
+    tie = with_agreement(fused, np.array([0.0, 0.5, 1.0]), 0.5)
+    assert tie.rows.tolist() == [3, 5, 8] and tie.scores.tolist() == [0.5, 0.5, 0.5]
+    assert with_agreement(fused, np.array([0.0, 1.0, 0.5]), 0.0).rows.tolist() == fused.rows.tolist()
+
+
+def word_aspects(encoder, weight):
+    """A question with ``treat`` asks for the cure; a passage with ``drug`` tells it."""
+    treat, drug = (encoder._vectors([word])[0].argmax() for word in ("treat", "drug"))
+    questions, passages = (np.zeros((2, encoder.dim + 1), dtype=np.float32) for _ in range(2))
+    questions[1, treat] = passages[1, drug] = 100
+    questions[0, -1] = passages[0, -1] = 5
+    return Aspects(LABELS, questions, passages, weight)
+
+
+def index_of(path, encoder):
+    answers = {"why": "Gout gout gout.", "how": "Gout drug here.", "else": "Asthma airways here."}
+    topics = {"why": "Gout", "how": "Gout", "else": ""}
+    pairs = [pair(name, text, topic=topics[name]) for name, text in answers.items()]
+    build_index(pairs, "c", path, encoder, reuse=False, **SETTINGS)
+    return Index.open(path, encoder)
+
+
+def test_the_passage_that_tells_what_is_asked_moves_up_and_says_why(tmp_path):
+    encoder = ToyEncoder()
+    index = index_of(tmp_path, encoder)
+    question = ["treat gout"]
+    [plain] = index.search(question, 3, ranking=Ranking(lexical_weight=0.0))
+    assert [h.passage.pair_id for h in plain] == ["why", "how", "else"]
+    assert all(h.aspect is None for h in plain)
+    aspects = word_aspects(encoder, weight=0.4)
+    [hits] = index.search(question, 3, ranking=Ranking(lexical_weight=0.0, aspects=aspects))
+    assert [h.passage.pair_id for h in hits] == ["how", "why", "else"]
+    before = {h.passage.pair_id: h.score for h in plain}
+    for hit in hits[:2]:
+        assert hit.score == pytest.approx(0.6 * before[hit.passage.pair_id] + 0.4 * hit.aspect, abs=1e-5)
+    assert hits[0].aspect > 0.99 and hits[1].aspect < 0.01
+    mean = (hits[0].aspect + hits[1].aspect) / 2
+    assert hits[2].aspect is None and hits[2].score == pytest.approx(0.6 * before["else"] + 0.4 * mean, abs=1e-5)
+    [same] = index.search(question, 3, ranking=Ranking(lexical_weight=0.0, aspects=aspects, aspect_weight=0.0))
+    assert [h.passage.pair_id for h in same] == [h.passage.pair_id for h in plain]
+
+
+def test_the_settings_load_what_was_written(tmp_path):
+    folder = published(tmp_path / "aspects")
+    found = load_aspects(str(folder), "of-this-encoder")
+    assert found.labels == LABELS and found.weight == 0.25
+    for name in ("questions", "passages"):
+        assert np.array_equal(getattr(found, name), getattr(TOY, name))
+    options = RetrievalSettings(aspects=str(folder), encoder="nowhere")  # no adapter there: its fingerprint counts
+    assert load_ranking(options, "of-this-encoder").share_of_aspects() == 0.25
+    options = RetrievalSettings(aspects=str(folder), encoder="nowhere", aspect_weight=0.1)
+    assert load_ranking(options, "of-this-encoder").share_of_aspects() == 0.1
+    assert load_ranking(RetrievalSettings(aspects=None), "any").share_of_aspects() == 0.0
+
+
+def test_another_encoders_aspects_are_refused_where_named_and_left_out_where_automatic(tmp_path, monkeypatch):
+    folder = published(tmp_path / "aspects")
+    with pytest.raises(MedqaError, match=r"another encoder's .*retrieval\.aspects=null"):
+        load_aspects(str(folder), "another")
+    monkeypatch.setattr("retrieval.aspects.SHIPPED", str(folder))
+    assert load_aspects(AUTO, "another") is None
+    assert load_aspects(AUTO, "of-this-encoder") is not None
+    monkeypatch.setattr("retrieval.aspects.SHIPPED", str(tmp_path / "none"))
+    assert load_aspects(AUTO, "of-this-encoder") is None
+    assert load_aspects(None, "of-this-encoder") is None
+
+
+@pytest.mark.parametrize("damage", ["cut", "other", "gone"])
+def test_damaged_files_are_one_line_that_says_what_to_do(tmp_path, damage):
+    folder = published(tmp_path / "aspects")
+    if damage == "cut":
+        (folder / WEIGHTS).write_bytes((folder / WEIGHTS).read_bytes()[:50])
+    elif damage == "gone":
+        (folder / WEIGHTS).unlink()
+    else:
+        manifest = json.loads((folder / "manifest.json").read_text())
+        (folder / "manifest.json").write_text(json.dumps(manifest | {"labels": ["a", "b", "c"]}))
+    with pytest.raises(MedqaError, match="medqa finetune aspects"):
+        load_aspects(str(folder), "of-this-encoder")
