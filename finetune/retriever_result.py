@@ -40,6 +40,7 @@ def card(
     library: str = "peft",
 ) -> str:
     """README.md in the hub's form; every figure comes from the run."""
+    chose = "validation pairs" + (" and the gate's questions" if "gate" in inputs else "")
     tags = ", ".join([*(["lora"] if library == "peft" else []), "medical", "retrieval"])
     shown = "\n\n".join(f"{caption}\n\n{_table(rows)}" for caption, rows in tables.items())
     return f"""---
@@ -69,7 +70,7 @@ Not a medical device: it finds passages, it does not judge them.
 {_rows({name: f"`{value}`" for name, value in inputs.items()}, ("input", "SHA-256"))}
 
 Only pairs of the corpus' train split and passages of their answers, asked in surface forms that `finetune/augment.py` makes of
-their questions; validation pairs and the gate's questions chose among settings and scales; the test split had no part in it.
+their questions; {chose} chose among settings and weights; the test split had no part in it.
 
 - The corpus shipped with: **MedQuAD**, CC BY 4.0, Asma Ben Abacha and Dina Demner-Fushman, "A Question-Entailment Approach to
   Question Answering", BMC Bioinformatics 20, 511 (2019), https://github.com/abachaa/MedQuAD; cleaned, cut into passages and

@@ -12,6 +12,7 @@ from retrieval.contents import Contents, load_contents
 from retrieval.encoder import Encoder
 from retrieval.filters import Filters
 from retrieval.fusion import Fused, fuse, fuse_ranks, top_rows, with_agreement
+from retrieval.passage_file import have_header
 from retrieval.ranking import Ranking
 from retrieval.variety import near_identical, order_by_mmr
 
@@ -199,7 +200,7 @@ class _Search:
         fused = self._fuse(rows, cosines, lexical[rows].astype(np.float64), self._lexical_weight)
         ordered = vectors[np.searchsorted(rows, fused.rows)]
         if (aspects := self._ranking.aspects) is not None:
-            headed = np.array([bool(self._contents.passages[row].header) for row in fused.rows.tolist()])
+            headed = have_header(self._contents.passages, fused.rows.tolist())
             agreement = np.round(aspects.agreement(vector, ordered, headed), 6)  # as the cosines
             fused = with_agreement(fused, agreement, self._aspect_weight)
             ordered = vectors[np.searchsorted(rows, fused.rows)]

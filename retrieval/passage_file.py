@@ -16,6 +16,8 @@ if TYPE_CHECKING:
 
 PASSAGES = "passages.jsonl"
 OFFSETS = "passages.npy"
+_NO_HEADER = b'"header": ""'
+"""How a line says so. A quotation mark inside a text is escaped, so that a text cannot hold this."""
 _KEPT = 100_000
 """Decoded passages kept at hand: all of MedQuAD's 46,588 (about 90 MB once each was read), part of a larger corpus."""
 
@@ -35,6 +37,15 @@ def write_passages(folder: Path, passages: Iterable[Passage]) -> None:
             line = json.dumps({name: getattr(passage, name) for name in names}, ensure_ascii=False) + "\n"
             offsets.append(offsets[-1] + stream.write(line.encode()))
     np.save(folder / OFFSETS, np.asarray(offsets, dtype=np.int64))
+
+
+def have_header(passages: Sequence[Passage], rows: Sequence[int]) -> "np.ndarray":
+    """(n,) bool: which of ``rows`` have something embedded in front of their text."""
+    import numpy as np
+
+    if isinstance(passages, PassageFile):
+        return np.array([passages.has_header(row) for row in rows], dtype=bool)
+    return np.array([bool(passages[row].header) for row in rows], dtype=bool)
 
 
 class PassageFile(Sequence[Passage]):
@@ -82,6 +93,10 @@ class PassageFile(Sequence[Passage]):
 
     def __iter__(self) -> Iterator[Passage]:
         return map(self._decoded, range(len(self)))
+
+    def has_header(self, row: int) -> bool:
+        """Whether something was embedded in front of the passage. Its line is searched: decoding takes far longer."""
+        return self._lines.find(_NO_HEADER, int(self._offsets[row]), int(self._offsets[row + 1])) < 0
 
     def _decode(self, row: int) -> Passage:
         line = self._lines[int(self._offsets[row]) : int(self._offsets[row + 1])]

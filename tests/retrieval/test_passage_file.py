@@ -7,7 +7,7 @@ from hypothesis import strategies as st
 
 from medqa.errors import MedqaError
 from medqa.records import Passage
-from retrieval.passage_file import PassageFile, write_passages
+from retrieval.passage_file import PassageFile, have_header, write_passages
 
 text = st.text(st.characters(blacklist_categories=("Cs",)), min_size=1)
 passages = st.builds(
@@ -16,7 +16,7 @@ passages = st.builds(
     pair_id=text,
     text=text,
     sentences=st.lists(st.tuples(st.integers(0, 99), st.integers(0, 99))).map(tuple),
-    header=text,
+    header=st.one_of(st.just(""), text),
     title=text,
 )
 
@@ -28,7 +28,20 @@ def test_any_passages_come_back(tmp_path_factory, wanted):
     write_passages(folder, wanted)
     found = PassageFile.open(folder)
     assert list(found) == wanted
+    rows = range(len(wanted))
+    assert have_header(found, rows).tolist() == have_header(wanted, rows).tolist() == [bool(p.header) for p in wanted]
     assert found[-1] == wanted[-1] and found[1:3] == tuple(wanted[1:3]) and len(found) == len(wanted)
+
+
+def test_a_text_that_reads_like_a_line_without_header_does_not_hide_one(tmp_path):
+    sly = '"header": ""'
+    passages = [
+        Passage("a", "a", sly, (), header="Topic"),
+        Passage("b", "b", sly, (), title=sly),
+        Passage("c", sly, "t", (), header=sly),
+    ]
+    write_passages(tmp_path, passages)
+    assert have_header(PassageFile.open(tmp_path), range(3)).tolist() == [True, False, True]
 
 
 @pytest.fixture
