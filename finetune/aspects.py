@@ -19,8 +19,11 @@ from medqa.settings import Settings
 from retrieval.adapters import encoder_hash
 from retrieval.aspects import KIND, MAKE, Aspects, write_aspects
 from retrieval.encoder import Encoder, load_encoder
+from retrieval.fusion import Fused, with_aspects
 from retrieval.passages import make_passages
+from retrieval.ranking import Ranking
 from retrieval.reuse import ReusingEncoder
+from retrieval.topics import Topics
 
 if TYPE_CHECKING:
     import numpy as np
@@ -29,10 +32,12 @@ ITERATIONS = 1000
 """L-BFGS ends by itself long before."""
 
 Row = dict[str, float]
+Weights = tuple[float, float]
+"""(share of the aspects, share of the topic's best score)."""
 
 
 def train_aspects(settings: Settings, limit: int | None = None) -> dict[str, Any]:
-    """Fit both classifiers on the corpus' train split, choose their weight, and publish them.
+    """Fit both classifiers on the corpus' train split, choose their weights, and publish them.
 
     Every train question in one of its forms stands for its question type, and so does every passage of its answer. An unchanged
     result is reused. Passage vectors are taken over from ``settings.index`` where they are the encoder's own.
@@ -43,7 +48,7 @@ def train_aspects(settings: Settings, limit: int | None = None) -> dict[str, Any
 
     Raises:
         MedqaError: no corpus, no encoder, fewer than two question types, nothing to validate on.
-        GateFailed: no weight answers validation questions better than without; nothing is published.
+        GateFailed: no weights answer validation questions better than none; nothing is published.
     """
     a, options = settings.aspects, settings.retrieval
     out = Path(a.out)
@@ -63,27 +68,28 @@ def train_aspects(settings: Settings, limit: int | None = None) -> dict[str, Any
     mix = mix_of(a.synonym, a.people, a.symptoms, a.typos)
     fitted = fit_aspects(train, passages, labels, encoder, mix, a.strength, settings.seed)
 
-    table = measure(fitted, encoder, questions, passages, a.lexical_weight, (0.0, *a.weights))
-    for weight, row in table.items():
-        say(f"weight {weight}: " + ", ".join(f"{name} {value:.3f}" for name, value in row.items()))
-    chosen = choose_weight(table)
-    if chosen == 0:
+    tried = [(0.0, 0.0), *((w, t) for t in a.topic_weights for w in a.weights if w + t <= 1)]
+    table = measure(fitted, encoder, questions, passages, a.lexical_weight, tried)
+    for pair, row in table.items():
+        say(f"{_name(pair)}: " + ", ".join(f"{name} {value:.3f}" for name, value in row.items()))
+    chosen = choose_weights(table)
+    if chosen == (0.0, 0.0):
         raise GateFailed(
-            f"wanted a weight at which validation questions are answered better, found none; nothing was written to {out}; "
+            f"wanted weights at which validation questions are answered better, found none; nothing was written to {out}; "
             "add smaller aspects.weights, or do without: retrieval.aspects=null"
         )
     facts = {
         "labels": list(labels),
-        "weight": chosen,
+        "weight": chosen[0],
+        "topic_weight": chosen[1],
         "validation": accuracy(fitted, validation, passages, encoder),
-        "without": table[0.0],
+        "without": table[0.0, 0.0],
         "with": table[chosen],
-        "weights": {str(w): row for w, row in table.items()},
+        "weights": {_name(pair): row for pair, row in table.items()},
     }
-    names = {w: "without" if w == 0 else f"**{w} (chosen)**" if w == chosen else str(w) for w in table}
+    rows = {f"**{_name(pair)} (chosen)**" if pair == chosen else _name(pair): row for pair, row in table.items()}
     text = card(
-        out.name, _WHAT.format(labels=", ".join(labels)), _LOAD, {_CAPTION: {names[w]: r for w, r in table.items()}},
-        inputs, recipe, library="medqa",
+        out.name, _WHAT.format(labels=", ".join(labels)), _LOAD, {_CAPTION: rows}, inputs, recipe, library="medqa"
     )  # fmt: skip
     manifest = publish(out, KIND, lambda stage: write_aspects(stage, fitted), text, [], inputs, recipe, facts)
     return {"aspects": str(out), "reused": False, **_summary(manifest)}
@@ -114,7 +120,7 @@ def fit_aspects(
     strength: float,
     seed: int,
 ) -> Aspects:
-    """Both classifiers, without a weight yet.
+    """Both classifiers, without weights yet.
 
     Args:
         train: the pairs that are learned from; those of other question types than ``labels`` are left out.
@@ -167,28 +173,39 @@ def measure(
     questions: ValidationSet,
     passages: Sequence[Passage],
     lexical_weight: float,
-    weights: Sequence[float],
-) -> dict[float, Row]:
-    """For each weight of the aspects: the validation questions' figures over ``passages``, ranked as a search does."""
+    weights: Sequence[Weights],
+) -> dict[Weights, Row]:
+    """For each (weight of the aspects, weight of the topic): the validation questions' figures, ranked as a search does."""
     import numpy as np
 
-    asked = encoder.encode_queries(questions.pool.questions)
-    vectors = encoder.encode_passages(questions.pool.texts, progress=True)
+    pool = questions.pool
+    asked = encoder.encode_queries(pool.questions)
+    vectors = encoder.encode_passages(pool.texts, progress=True)
+    cosines = asked @ vectors.T
     headed = np.array([bool(p.header) for p in passages], dtype=bool)
-    ranked = questions.pool.rank(asked @ vectors.T, lexical_weight)
-    agreement = [aspects.agreement(q, vectors[r.rows], headed[r.rows]) for q, r in zip(asked, ranked, strict=True)]
-    found = {}
-    for weight in weights:
-        mixed = [(1 - weight) * r.scores + weight * a for r, a in zip(ranked, agreement, strict=True)]
-        order = [np.lexsort((r.rows, -scores)) for r, scores in zip(ranked, mixed, strict=True)]
-        rankings = [r.rows[o].tolist() for r, o in zip(ranked, order, strict=True)]
-        found[weight] = dict(questions.figures(rankings))
-    return found
+    topics = Topics.of([p.title for p in passages])
+    judged = []
+    for i, ranked in enumerate(pool.rank(cosines, lexical_weight)):
+        more = topics.siblings(ranked.rows, ranked.scores, Ranking().topics)
+        both = []
+        for found in (ranked, pool.fused_with(i, ranked, more, cosines[i], lexical_weight)):
+            agreement = aspects.agreement(asked[i], vectors[found.rows], headed[found.rows])
+            both.append((found, agreement, topics.best(found.rows, found.scores)))
+        judged.append(both)
+    table = {}
+    for weight, topic_weight in weights:
+        rankings = []
+        for alone, widened in judged:
+            found, agreement, topic = widened if topic_weight else alone
+            fused = Fused(found.rows, found.scores, found.scores, found.scores)
+            rankings.append(with_aspects(fused, agreement, topic, weight, topic_weight).rows.tolist())
+        table[weight, topic_weight] = dict(questions.figures(rankings))
+    return table
 
 
-def choose_weight(table: dict[float, Row]) -> float:
-    """The weight with the best mean over its figures; of equal ones the lowest."""
-    return max(table, key=lambda weight: (sum(table[weight].values()), -weight))
+def choose_weights(table: dict[Weights, Row]) -> Weights:
+    """The weights with the best mean over their figures; of equal ones the lowest."""
+    return max(table, key=lambda pair: (sum(table[pair].values()), -sum(pair)))
 
 
 def accuracy(aspects: Aspects, pairs: Sequence[QAPair], passages: Sequence[Passage], encoder: Encoder) -> Row:
@@ -206,16 +223,21 @@ def accuracy(aspects: Aspects, pairs: Sequence[QAPair], passages: Sequence[Passa
     }
 
 
+def _name(pair: Weights) -> str:
+    return f"aspects {pair[0]}, topic {pair[1]}" if pair != (0.0, 0.0) else "without"
+
+
 def _summary(manifest: dict[str, Any]) -> dict[str, Any]:
-    return {name: manifest[name] for name in ("weight", "validation", "without", "with")}
+    return {name: manifest[name] for name in ("weight", "topic_weight", "validation", "without", "with")}
 
 
 _NEVER = -1e4
 """An intercept that leaves nothing of a probability."""
 _CAPTION = (
-    "By share of the aspects in the score; cosine and BM25 fused make the rest. Validation questions (no topic shared with "
-    "training) against the passages of train and validation, header: topic; plain: as the corpus asks; synonym: topic replaced "
-    "by a synonym that the index does not hold; people: someone's own words, in frames never trained on."
+    "By share of the aspects and of the topic's best passage in the score; a passage's own cosine and BM25, fused, make the "
+    "rest. Validation questions (no topic shared with training) against the passages of train and validation, header: topic; "
+    "plain: as the corpus asks; synonym: topic replaced by a synonym that the index does not hold; people: someone's own "
+    "words, in frames never trained on."
 )
 _WHAT = (
     "Linear classifiers (multinomial logistic regression, scikit-learn) over the vectors of one encoder: what a health "

@@ -76,6 +76,18 @@ class Pool:
             ranked.append(Ranked(found.rows, found.scores))
         return ranked
 
+    def fused_with(
+        self, question: int, ranked: Ranked, more: "np.ndarray", cosines: "np.ndarray", weight: float
+    ) -> Ranked:
+        """``ranked`` with further rows, scored as ``retrieval.search`` does; ``cosines`` (texts,) are the question's."""
+        import numpy as np
+
+        rows = np.union1d(ranked.rows, more)
+        proposed = np.isin(rows, more, invert=True)
+        lexical = self._lexical[question]
+        found = fuse(rows, cosines[rows].astype(np.float64), lexical[rows].astype(np.float64), weight, proposed)
+        return Ranked(found.rows, found.scores)
+
     def answers(self, rows: Sequence[int]) -> list[int]:
         """Answers in the order of their best passage, each once."""
         return list(dict.fromkeys(int(self.owner[r]) for r in rows))

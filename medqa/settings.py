@@ -118,7 +118,10 @@ class RetrievalSettings(_Section):
     """Folder of ``medqa finetune aspects``, which moves up passages that tell what is asked about their topic; ``auto`` takes
     the one that is shipped, with the encoder that it was made for; null takes none."""
     aspect_weight: Annotated[float, Field(ge=0, le=1)] | Literal["auto"] = "auto"
-    """Share of that judgement, the rest is the fused score's; ``auto`` takes what was fitted when it was made."""
+    """Share of that judgement in the score; ``auto`` takes what was fitted when it was made."""
+    topic_weight: Annotated[float, Field(ge=0, le=1)] | Literal["auto"] = "auto"
+    """Share of the best fused score among the passages of the same topic, likewise; both need ``aspects``. The rest of the
+    score is the passage's own fused one."""
     variety: float = Field(0.0, ge=0, le=1)
     """Weight of unlikeness to the hits before (MMR); 0 ranks by relevance alone."""
     reranker: str | None = None
@@ -403,8 +406,10 @@ class AspectsSettings(QuestionForms):
     """Train pairs that a question type needs to be an aspect."""
     strength: float = Field(10.0, gt=0)
     """Weight of the data against the pull of all coefficients to 0 (``C`` of scikit-learn's LogisticRegression)."""
-    weights: tuple[float, ...] = (0.05, 0.1, 0.15, 0.2, 0.25, 0.3, 0.4)
-    """Shares of the judgement against the fused score to choose from."""
+    weights: tuple[float, ...] = (0.1, 0.15, 0.2, 0.25, 0.3)
+    """Shares of the judgement in the score to choose from."""
+    topic_weights: tuple[float, ...] = (0.0, 0.2, 0.4, 0.6, 0.7)
+    """Shares of the topic's best score to choose from."""
     lexical_weight: float = Field(0.1, ge=0, le=1)
     """Share of BM25 where it is measured: as in a hybrid search."""
     eval_questions: int = Field(500, ge=1)

@@ -39,6 +39,8 @@ class Aspects:
     """(aspects, dim + 1) float32: those of the vector of a passage under a header."""
     weight: float = 0.0
     """Share of ``agreement`` in the final score that suits it, 0 to 1."""
+    topic_weight: float = 0.0
+    """Share of the best score of a passage's topic; together at most 1."""
 
     def of_questions(self, vectors: "np.ndarray") -> "np.ndarray":
         """(n, aspects) float64: how likely each is what a question asks for; rows sum to 1."""
@@ -90,7 +92,7 @@ def load_aspects(name: str | None, encoder: str) -> Aspects | None:
             f"wanted aspects of the encoder that is searched with, found another encoder's in {folder}; "
             f"set retrieval.aspects=null, or fit them with: {MAKE}"
         )
-    return read_aspects(folder, tuple(manifest["labels"]), float(manifest["weight"]))
+    return read_aspects(folder, tuple(manifest["labels"]), float(manifest["weight"]), float(manifest["topic_weight"]))
 
 
 def aspects_folder(name: str) -> "Path":
@@ -98,7 +100,7 @@ def aspects_folder(name: str) -> "Path":
     return locate(SHIPPED if name == AUTO else name)
 
 
-def read_aspects(folder: "Path", labels: tuple[str, ...], weight: float) -> Aspects:
+def read_aspects(folder: "Path", labels: tuple[str, ...], weight: float, topic_weight: float) -> Aspects:
     """What ``write_aspects`` left in ``folder``.
 
     Raises:
@@ -109,7 +111,7 @@ def read_aspects(folder: "Path", labels: tuple[str, ...], weight: float) -> Aspe
 
     try:
         tensors = load_file(folder / WEIGHTS)
-        found = Aspects(labels, tensors["questions"], tensors["passages"], weight)
+        found = Aspects(labels, tensors["questions"], tensors["passages"], weight, topic_weight)
     except (OSError, SafetensorError, KeyError) as error:
         raise MedqaError(f"wanted {WEIGHTS} in {folder}, found none that loads ({error}); run: {MAKE}") from error
     shapes = {found.questions.shape, found.passages.shape}
@@ -121,7 +123,7 @@ def read_aspects(folder: "Path", labels: tuple[str, ...], weight: float) -> Aspe
 
 
 def write_aspects(folder: "Path", aspects: Aspects) -> None:
-    """The coefficients as one safetensors file in ``folder``; labels and weight belong into the manifest."""
+    """The coefficients as one safetensors file in ``folder``; labels and weights belong into the manifest."""
     from safetensors.numpy import save_file
 
     save_file({"questions": aspects.questions, "passages": aspects.passages}, folder / WEIGHTS)

@@ -16,9 +16,10 @@ from retrieval.aspects import load_aspects
 from retrieval.build import build_index, update_index
 from retrieval.encoder import SentenceEncoder, load_encoder
 from retrieval.filters import Filters
-from retrieval.index import Index, Unit
+from retrieval.index import Index
 from retrieval.ranking import Ranking
 from retrieval.rerank import load_reranker
+from retrieval.search import Unit
 from retrieval.stores import Storage
 from retrieval.verify import index_stats, verify_index
 
@@ -115,6 +116,7 @@ def load_ranking(options: RetrievalSettings, encoder: str) -> Ranking:
         fusion=options.fusion,
         aspects=load_aspects(options.aspects, encoder_hash(options.encoder, encoder)),
         aspect_weight=options.aspect_weight,
+        topic_weight=options.topic_weight,
         variety=options.variety,
         reranker=None if options.reranker is None else load_reranker(options.reranker),
         rerank=options.rerank,

@@ -23,21 +23,35 @@ class Fused:
     """Of the passage's aspect with the question's, in [0, 1]; None where nobody judged it."""
 
 
-def fuse(rows: "np.ndarray", dense: "np.ndarray", lexical: "np.ndarray", lexical_weight: float) -> Fused:
+def fuse(
+    rows: "np.ndarray",
+    dense: "np.ndarray",
+    lexical: "np.ndarray",
+    lexical_weight: float,
+    proposed: "np.ndarray | None" = None,
+) -> Fused:
     """Order ``rows`` by ``(1 - w) * minmax(dense) + w * minmax(lexical)``; equal scores by row.
 
     Both scores are known for every candidate, also for one that only the other arm proposed. An arm whose scores are all
-    equal says nothing and counts 0.
+    equal says nothing and counts 0. Where ``proposed`` (n,) bool is given, its rows alone set both scales, and what lies
+    beyond them counts as their ends: further rows do not move the scores of those that an arm proposed.
     """
-    return _ordered(rows, (1 - lexical_weight) * _min_max(dense) + lexical_weight * _min_max(lexical), dense, lexical)
+    scores = (1 - lexical_weight) * _min_max(dense, proposed) + lexical_weight * _min_max(lexical, proposed)
+    return _ordered(rows, scores, dense, lexical)
 
 
-def fuse_ranks(rows: "np.ndarray", dense: "np.ndarray", lexical: "np.ndarray", lexical_weight: float) -> Fused:
+def fuse_ranks(
+    rows: "np.ndarray",
+    dense: "np.ndarray",
+    lexical: "np.ndarray",
+    lexical_weight: float,
+    proposed: "np.ndarray | None" = None,
+) -> Fused:
     """Order ``rows`` by weighted reciprocal rank fusion (Cormack et al. 2009); equal scores by row.
 
     The score is ``(1 - w) * 61 / (60 + rank in dense) + w * 61 / (60 + rank in lexical)``, so that the first of both has 1.
-    Ranks are among ``rows``; equal scores share the best rank of theirs, and a lexical score of 0 (no word in common) has none
-    and counts 0.
+    Ranks are among ``rows``, whoever ``proposed`` them; equal scores share the best rank of theirs, and a lexical score of 0
+    (no word in common) has none and counts 0.
     """
     import numpy as np
 
@@ -46,17 +60,21 @@ def fuse_ranks(rows: "np.ndarray", dense: "np.ndarray", lexical: "np.ndarray", l
     return _ordered(rows, (1 - lexical_weight) * by_dense + lexical_weight * by_lexical, dense, lexical)
 
 
-def with_agreement(fused: Fused, agreement: "np.ndarray", weight: float) -> Fused:
-    """``fused`` ordered anew by ``(1 - weight) * score + weight * agreement``; equal scores by row.
+def with_aspects(
+    fused: Fused, agreement: "np.ndarray", topic: "np.ndarray", weight: float, topic_weight: float
+) -> Fused:
+    """``fused`` ordered anew by ``(1 - weight - topic_weight) * score + topic_weight * topic + weight * agreement``.
 
     Args:
         fused: candidates of one question.
-        agreement: (n,) in [0, 1], aligned with ``fused``.
-        weight: 0 to 1.
+        agreement: (n,) in [0, 1], aligned with ``fused``: does the passage tell what is asked about its topic?
+        topic: (n,) in [0, 1]: the best score of the passage's topic.
+        weight: share of ``agreement``.
+        topic_weight: share of ``topic``; together at most 1.
     """
     import numpy as np
 
-    scores = (1 - weight) * fused.scores + weight * agreement
+    scores = (1 - weight - topic_weight) * fused.scores + topic_weight * topic + weight * agreement
     order = np.lexsort((fused.rows, -scores))
     return Fused(fused.rows[order], scores[order], fused.dense[order], fused.lexical[order], agreement[order])
 
@@ -87,8 +105,9 @@ def _ranks(scores: "np.ndarray") -> "np.ndarray":
     return len(scores) - np.searchsorted(np.sort(scores), scores, side="right") + 1
 
 
-def _min_max(scores: "np.ndarray") -> "np.ndarray":
+def _min_max(scores: "np.ndarray", proposed: "np.ndarray | None") -> "np.ndarray":
     import numpy as np
 
-    low, high = scores.min(initial=np.inf), scores.max(initial=-np.inf)
-    return (scores - low) / (high - low) if high > low else np.zeros_like(scores, dtype=np.float64)
+    scale = scores if proposed is None else scores[proposed]
+    low, high = scale.min(initial=np.inf), scale.max(initial=-np.inf)
+    return np.clip((scores - low) / (high - low), 0, 1) if high > low else np.zeros_like(scores, dtype=np.float64)

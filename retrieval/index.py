@@ -1,9 +1,8 @@
 """An open index: questions -> hits, by cosine, BM25 and aspect together, read again by a cross-encoder where there is one."""
 
 from collections.abc import Callable, Sequence
-from dataclasses import replace
 from pathlib import Path
-from typing import TYPE_CHECKING, Any, Literal
+from typing import TYPE_CHECKING, Any
 
 from medqa.errors import MedqaError
 from medqa.records import Hit, Passage
@@ -11,17 +10,13 @@ from retrieval import generations
 from retrieval.contents import Contents, load_contents
 from retrieval.encoder import Encoder
 from retrieval.filters import Filters
-from retrieval.fusion import Fused, fuse, fuse_ranks, top_rows, with_agreement
-from retrieval.passage_file import have_header
+from retrieval.passage_file import titles
 from retrieval.ranking import Ranking
-from retrieval.variety import near_identical, order_by_mmr
+from retrieval.search import Search, Unit
+from retrieval.topics import Topics
 
 if TYPE_CHECKING:
     import numpy as np
-
-Unit = Literal["pair", "passage"]
-_WIDEN = 4
-"""How many times more candidates are taken where repeats left fewer hits than asked for."""
 
 
 class Index:
@@ -31,6 +26,7 @@ class Index:
         self._path = path
         self._encoder = encoder
         self._contents = contents
+        self._topics: tuple[Contents, Topics] | None = None
 
     @classmethod
     def open(cls, path: Path, encoder: Encoder) -> "Index":
@@ -101,11 +97,21 @@ class Index:
         if not questions:
             return []
         contents = self._contents
-        search = _Search(contents, unit, ranking or Ranking(), _allowed(contents.passages, filters, exclude))
+        ranking = ranking or Ranking()
+        allowed = _allowed(contents.passages, filters, exclude)
+        search = Search(
+            contents, unit, ranking, allowed, None if ranking.aspects is None else self._topics_of(contents)
+        )
         vectors = self._encoder.encode_queries(questions)
         proposed = search.dense_rows(vectors, k)
         found = zip(questions, vectors, proposed, strict=True)
         return [search.hits(question, vector, rows, k) for question, vector, rows in found]
+
+    def _topics_of(self, contents: Contents) -> Topics:
+        """Grouped when first asked for."""
+        if self._topics is None or self._topics[0] is not contents:
+            self._topics = contents, Topics.of(titles(contents.passages))
+        return self._topics[1]
 
 
 def _allowed(
@@ -136,136 +142,3 @@ def _load(path: Path, encoder: Encoder) -> Contents:
             f"the one that made it, or make it again with: medqa index build --index {path}"
         )
     return contents
-
-
-class _Search:
-    """One call of ``Index.search``: one generation, one way of ranking."""
-
-    def __init__(self, contents: Contents, unit: Unit, ranking: Ranking, allowed: "np.ndarray | None") -> None:
-        import numpy as np
-
-        self._contents = contents
-        self._unit = unit
-        self._ranking = ranking
-        self._lexical_weight = ranking.weight(contents.manifest)
-        self._aspect_weight = ranking.share_of_aspects()
-        self._fuse = fuse_ranks if ranking.fusion == "rrf" else fuse
-        self._allowed = allowed
-        self._allowed_rows = None if allowed is None else np.flatnonzero(allowed)
-
-    def dense_rows(self, vectors: "np.ndarray", n: int) -> list["np.ndarray"]:
-        """Rows of the nearest allowed passages of each question, nearest first: ``n``, at least the ranking's candidates."""
-        n = min(max(n, self._ranking.candidates), len(self._contents.passages))
-        _, rows = self._contents.dense.search(vectors, n, self._allowed_rows)
-        return [r[r >= 0] for r in rows]  # -1 fills up where fewer are allowed
-
-    def hits(self, question: str, vector: "np.ndarray", dense_rows: "np.ndarray", k: int) -> list[Hit]:
-        """Fuse both arms' candidates, more of them where repeats use them up before ``k`` hits are found; then the stages
-        that only look at the best."""
-        if not len(dense_rows):
-            return []  # every passage is excluded
-        lexical = self._contents.lexical.scores(question)
-        if self._allowed is not None:
-            lexical = lexical * self._allowed
-        n, total = len(dense_rows), len(self._contents.passages)
-        wanted = max(k, self._ranking.rerank if self._ranking.reranker else 0, self._pool(k))
-        while True:
-            lexical_rows = top_rows(lexical, n)
-            hits, vectors = self._ranked(vector, dense_rows, lexical_rows, lexical, wanted)
-            if len(hits) >= k or len(dense_rows) < n or n >= total:
-                break
-            n = min(n * _WIDEN, total)
-            dense_rows = self.dense_rows(vector[None, :], n)[0]
-        if self._ranking.reranker is not None:
-            hits, vectors = _reranked(question, hits, vectors, self._ranking)
-        if self._ranking.variety > 0:
-            return _varied(hits, vectors, self._ranking.variety, k)
-        return hits[:k]
-
-    def _pool(self, k: int) -> int:
-        """How many hits variety chooses ``k`` from."""
-        return k * _WIDEN if self._ranking.variety > 0 else k
-
-    def _ranked(
-        self, vector: "np.ndarray", dense_rows: "np.ndarray", lexical_rows: "np.ndarray", lexical: "np.ndarray", k: int
-    ) -> tuple[list[Hit], "np.ndarray"]:
-        """The ``k`` best distinct candidates and their passages' vectors, (hits, dim)."""
-        import numpy as np
-
-        rows = np.union1d(dense_rows, lexical_rows)
-        vectors = self._contents.dense.reconstruct(rows)
-        # Every candidate's cosine, also those that only BM25 proposed. Six decimals: below that lies rounding, which would
-        # order equal passages by the size of the batch.
-        cosines = np.round(vectors @ vector, 6).astype(np.float64)
-        fused = self._fuse(rows, cosines, lexical[rows].astype(np.float64), self._lexical_weight)
-        ordered = vectors[np.searchsorted(rows, fused.rows)]
-        if (aspects := self._ranking.aspects) is not None:
-            headed = have_header(self._contents.passages, fused.rows.tolist())
-            agreement = np.round(aspects.agreement(vector, ordered, headed), 6)  # as the cosines
-            fused = with_agreement(fused, agreement, self._aspect_weight)
-            ordered = vectors[np.searchsorted(rows, fused.rows)]
-        kept = self._distinct(fused.rows.tolist(), ordered, k)
-        dense_ranks = {int(row): rank for rank, row in enumerate(dense_rows, start=1)}
-        lexical_ranks = {int(row): rank for rank, row in enumerate(lexical_rows, start=1)}
-        hits = [
-            Hit(
-                passage=self._contents.passages[row],
-                score=float(fused.scores[i]),
-                dense=float(fused.dense[i]),
-                dense_rank=dense_ranks.get(row),
-                lexical=float(fused.lexical[i]),
-                lexical_rank=lexical_ranks.get(row),
-                aspect=_judged(fused, i, self._contents.passages[row]),
-            )
-            for i, row in ((i, int(fused.rows[i])) for i in kept)
-        ]
-        return hits, ordered[kept]
-
-    def _distinct(self, rows: list[int], vectors: "np.ndarray", k: int) -> list[int]:
-        """Places of the ``k`` best candidates that say different things, or are of different pairs."""
-        seen: set[str] = set()
-        kept: list[int] = []
-        for i, row in enumerate(rows):
-            passage = self._contents.passages[row]
-            key = passage.pair_id if self._unit == "pair" else passage.text
-            if key in seen or (self._unit == "passage" and near_identical(vectors, kept, i)):
-                continue
-            seen.add(key)
-            kept.append(i)
-            if len(kept) == k:
-                break
-        return kept
-
-
-def _judged(fused: Fused, i: int, passage: Passage) -> float | None:
-    """The aspect's agreement of candidate ``i``; None where nobody judged it."""
-    return float(fused.agreement[i]) if fused.agreement is not None and passage.header else None
-
-
-def _reranked(
-    question: str, hits: list[Hit], vectors: "np.ndarray", ranking: Ranking
-) -> tuple[list[Hit], "np.ndarray"]:
-    """The first ``ranking.rerank`` in the order of both scores fused, the others behind them. A reranked hit's score is 1 + the
-    fused one: above all others, which end at 1."""
-    import numpy as np
-
-    reranker = ranking.reranker
-    if reranker is None or not hits:
-        return hits, vectors
-    weight = reranker.weight if ranking.rerank_weight == "auto" else ranking.rerank_weight
-    head = hits[: ranking.rerank]
-    scores = np.asarray(reranker.scores(question, [hit.passage.embedded_text for hit in head]), dtype=np.float64)
-    fused = fuse(np.arange(len(head)), np.array([hit.score for hit in head]), scores, weight)  # equal ones as they were
-    ranks = np.argsort(np.argsort(-scores, kind="stable"), kind="stable") + 1
-    first = [
-        replace(head[i], score=1 + float(score), rerank=float(scores[i]), rerank_rank=int(ranks[i]))
-        for i, score in zip(fused.rows.tolist(), fused.scores.tolist(), strict=True)
-    ]
-    return [*first, *hits[len(head) :]], vectors[[*fused.rows.tolist(), *range(len(head), len(hits))]]
-
-
-def _varied(hits: list[Hit], vectors: "np.ndarray", variety: float, k: int) -> list[Hit]:
-    import numpy as np
-
-    chosen = order_by_mmr(np.array([hit.score for hit in hits]), vectors, variety, k)
-    return [hits[i] for i in chosen]

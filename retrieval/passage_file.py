@@ -18,6 +18,8 @@ PASSAGES = "passages.jsonl"
 OFFSETS = "passages.npy"
 _NO_HEADER = b'"header": ""'
 """How a line says so. A quotation mark inside a text is escaped, so that a text cannot hold this."""
+_TITLE, _NEXT = b'"title": "', b'", "source": "'
+"""What stands around a title, for the same reason nowhere else in a line."""
 _KEPT = 100_000
 """Decoded passages kept at hand: all of MedQuAD's 46,588 (about 90 MB once each was read), part of a larger corpus."""
 
@@ -46,6 +48,11 @@ def have_header(passages: Sequence[Passage], rows: Sequence[int]) -> "np.ndarray
     if isinstance(passages, PassageFile):
         return np.array([passages.has_header(row) for row in rows], dtype=bool)
     return np.array([bool(passages[row].header) for row in rows], dtype=bool)
+
+
+def titles(passages: Sequence[Passage]) -> list[str]:
+    """The title of every row."""
+    return list(passages.titles()) if isinstance(passages, PassageFile) else [p.title for p in passages]
 
 
 class PassageFile(Sequence[Passage]):
@@ -97,6 +104,12 @@ class PassageFile(Sequence[Passage]):
     def has_header(self, row: int) -> bool:
         """Whether something was embedded in front of the passage. Its line is searched: decoding takes far longer."""
         return self._lines.find(_NO_HEADER, int(self._offsets[row]), int(self._offsets[row + 1])) < 0
+
+    def titles(self) -> Iterator[str]:
+        """The title of every row, in order, as it stands in the line: equal titles are equal here, escapes and all."""
+        for start, end in zip(self._offsets[:-1].tolist(), self._offsets[1:].tolist(), strict=True):
+            begin = self._lines.find(_TITLE, start, end) + len(_TITLE)
+            yield self._lines[begin : self._lines.find(_NEXT, begin, end)].decode()
 
     def _decode(self, row: int) -> Passage:
         line = self._lines[int(self._offsets[row]) : int(self._offsets[row + 1])]

@@ -4,6 +4,7 @@ from collections.abc import Mapping
 from dataclasses import dataclass
 from typing import Any, Literal
 
+from medqa.errors import MedqaError
 from retrieval.aspects import Aspects
 from retrieval.rerank import Reranker
 
@@ -29,7 +30,12 @@ class Ranking:
     aspects: Aspects | None = None
     """Judges whether a passage tells what is asked about its topic."""
     aspect_weight: Weight = "auto"
-    """Share of that judgement against the fused score, 0 to 1; ``auto``: what suits ``aspects``."""
+    """Share of that judgement in the score, 0 to 1; ``auto``: what suits ``aspects``."""
+    topic_weight: Weight = "auto"
+    """Share of the best fused score of a passage's topic; ``auto``: what suits ``aspects``. Without aspects there is none:
+    within a topic nothing else could tell its passages apart."""
+    topics: int = 5
+    """Of so many of the best topics all passages are candidates."""
     variety: float = 0.0
     """Weight of unlikeness to the hits before, 0 to 1; 0 leaves the order alone."""
     reranker: Reranker | None = None
@@ -38,11 +44,21 @@ class Ranking:
     rerank_weight: Weight = "auto"
     """Share of the reranker's score against the fused one, 0 to 1; ``auto``: the reranker's own."""
 
-    def share_of_aspects(self) -> float:
-        """The aspects' share; 0 without any."""
+    def shares(self) -> tuple[float, float]:
+        """(of the aspects, of the topic) in the score; 0 without aspects.
+
+        Raises:
+            MedqaError: together above 1.
+        """
         if self.aspects is None:
-            return 0.0
-        return self.aspects.weight if self.aspect_weight == "auto" else self.aspect_weight
+            return 0.0, 0.0
+        aspect = self.aspects.weight if self.aspect_weight == "auto" else self.aspect_weight
+        topic = self.aspects.topic_weight if self.topic_weight == "auto" else self.topic_weight
+        if aspect + topic > 1 + 1e-9:  # rounding
+            raise MedqaError(
+                f"wanted retrieval.aspect_weight and topic_weight of at most 1 together, found {aspect} and {topic}"
+            )
+        return aspect, topic
 
     def weight(self, manifest: Mapping[str, Any]) -> float:
         """BM25's share for the index of ``manifest``."""

@@ -54,7 +54,7 @@ def built(monkeypatch):
 
     monkeypatch.setattr(module, "build_index", build)
     monkeypatch.setattr(module, "load_encoder", lambda name, *rest: SimpleNamespace(fingerprint=name))
-    monkeypatch.setattr(module, "load_ranking", lambda options: options.fusion)
+    monkeypatch.setattr(module, "load_ranking", lambda options, encoder: options.fusion)
     indexes = {}
     monkeypatch.setattr(module.Index, "open", lambda folder, encoder: indexes.setdefault(folder, FakeIndex()))
     return calls

@@ -3,7 +3,7 @@
 import numpy as np
 import pytest
 
-from finetune.aspects import choose_weight, fit_aspects, fit_linear, labels_of, measure, train_aspects
+from finetune.aspects import choose_weights, fit_aspects, fit_linear, labels_of, measure, train_aspects
 from finetune.augment import Mix
 from finetune.retriever_eval import Pool, ValidationSet
 from ingest.corpus import write_pairs
@@ -98,18 +98,21 @@ def test_measure_orders_as_the_search_does():
     # The question asks for the second aspect, which the third passage tells alone.
     second = np.array([[0, 0, 0], [0, 0, 9]], dtype=np.float32)
     told = np.array([[0, 0, 9], [0, 18, 0]], dtype=np.float32)
-    passages = [Passage(n, n, n, (), header="T") for n in "xyz"]
+    passages = [Passage(n, n, n, (), header="T", title=t) for n, t in zip("xyz", ("T", "", "T"), strict=True)]
     pool = Pool([p.embedded_text for p in passages], [0, 1, 2], ["q"], None)
     questions = ValidationSet(pool, {"plain": range(1)}, [frozenset({2})])
-    found = measure(Aspects(("a", "b"), second, told), Plain(), questions, passages, 0.0, (0.0, 0.4, 0.8))
-    # third, third, first of three: 1 / log2(4) and 1
-    assert found == {0.0: {"plain nDCG@10": 0.5}, 0.4: {"plain nDCG@10": 0.5}, 0.8: {"plain nDCG@10": 1.0}}
-    assert choose_weight(found) == 0.8
+    weights = ((0.0, 0.0), (0.4, 0.0), (0.8, 0.0), (0.4, 0.3))
+    found = measure(Aspects(("a", "b"), second, told), Plain(), questions, passages, 0.0, weights)
+    # The third is the last of three: 1 / log2(4). Its topic is the first's, so that half of the aspects' share is enough.
+    values = {pair: row["plain nDCG@10"] for pair, row in found.items()}
+    assert values == {(0.0, 0.0): 0.5, (0.4, 0.0): 0.5, (0.8, 0.0): 1.0, (0.4, 0.3): 1.0}
+    assert choose_weights(found) == (0.4, 0.3)
 
 
-def test_of_equal_weights_the_lowest_is_chosen():
-    assert choose_weight({0.0: {"a": 0.5, "b": 0.5}, 0.1: {"a": 0.4, "b": 0.7}, 0.2: {"a": 0.7, "b": 0.4}}) == 0.1
-    assert choose_weight({0.0: {"a": 0.5}, 0.1: {"a": 0.5}}) == 0.0
+def test_of_equal_weights_the_lowest_are_chosen():
+    rows = {(0.0, 0.0): {"a": 0.5, "b": 0.5}, (0.2, 0.0): {"a": 0.4, "b": 0.7}, (0.1, 0.0): {"a": 0.7, "b": 0.4}}
+    assert choose_weights(rows) == (0.1, 0.0)
+    assert choose_weights({(0.0, 0.0): {"a": 0.5}, (0.1, 0.2): {"a": 0.5}}) == (0.0, 0.0)
 
 
 @pytest.fixture(scope="module")
@@ -123,30 +126,30 @@ def settings_of(tmp_path, folder, *more):
         write_pairs(stream, planted())
     flags = {
         "corpus": corpus, "index": tmp_path / "none", "retrieval.encoder": folder, "aspects.out": tmp_path / "aspects",
-        "aspects.least": 2, "aspects.weights": "[0.1, 0.3]", "aspects.eval_questions": 4,
+        "aspects.least": 2, "aspects.weights": "[0.3]", "aspects.topic_weights": "[0.2]", "aspects.eval_questions": 4,
     }  # fmt: skip
     return [f"{k}={v}" for k, v in flags.items()] + list(more)
 
 
 def test_command_publishes_reuses_and_says_what_it_used(tmp_path, folder, monkeypatch):
-    monkeypatch.setattr("finetune.aspects.choose_weight", lambda table: 0.3)  # a random encoder gains nothing
+    monkeypatch.setattr("finetune.aspects.choose_weights", lambda table: (0.3, 0.2))  # a random encoder gains nothing
     settings = load_settings(None, settings_of(tmp_path, folder))
     made = train_aspects(settings)
-    assert made["reused"] is False and made["weight"] == 0.3
+    assert made["reused"] is False and (made["weight"], made["topic_weight"]) == (0.3, 0.2)
     out = tmp_path / "aspects"
     manifest = read_manifest(out, "aspects", "")
     assert set(manifest["inputs"]) == {"encoder", "corpus"}
     assert manifest["labels"] == ["symptoms", "treatment"]
     assert {p.name for p in out.iterdir()} == {"README.md", "aspects.safetensors", "manifest.json"}
     assert "CC BY 4.0" in (out / "README.md").read_text()
-    assert load_aspects(str(out), manifest["inputs"]["encoder"]).weight == made["weight"]
+    assert load_aspects(str(out), manifest["inputs"]["encoder"]).topic_weight == 0.2
     assert train_aspects(settings)["reused"] is True
     train_aspects(load_settings(None, settings_of(tmp_path, folder, f"aspects.out={tmp_path / 'b'}")))
     assert (tmp_path / "b" / "aspects.safetensors").read_bytes() == (out / "aspects.safetensors").read_bytes()
 
 
 def test_where_no_weight_helps_it_is_exit_1_and_nothing_is_published(tmp_path, folder, capsys, monkeypatch):
-    monkeypatch.setattr("finetune.aspects.choose_weight", lambda table: 0.0)
+    monkeypatch.setattr("finetune.aspects.choose_weights", lambda table: (0.0, 0.0))
     arguments = [a for s in settings_of(tmp_path, folder) for a in ("--set", s)]
     assert main(["finetune", "aspects", *arguments]) == GateFailed.exit_code == 1
     assert "retrieval.aspects=null" in capsys.readouterr().err.splitlines()[-1]

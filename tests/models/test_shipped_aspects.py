@@ -44,6 +44,7 @@ def test_it_is_used_by_default_with_the_shipped_retriever_alone(manifest, encode
     assert options.encoder == RETRIEVER
     found = load_aspects(options.aspects, encoder_hash(options.encoder, encoder.fingerprint))
     assert found is not None and found.weight == manifest["weight"] > 0
+    assert found.topic_weight == manifest["topic_weight"]
     assert load_aspects(options.aspects, encoder_hash("embedded", "another")) is None
 
 

@@ -2,6 +2,7 @@
 
 import json
 import math
+from dataclasses import replace
 
 import numpy as np
 import pytest
@@ -13,7 +14,7 @@ from medqa.settings import RetrievalSettings
 from retrieval.aspects import AUTO, KIND, WEIGHTS, Aspects, load_aspects, write_aspects
 from retrieval.build import build_index
 from retrieval.command import load_ranking
-from retrieval.fusion import fuse, with_agreement
+from retrieval.fusion import fuse, with_aspects
 from retrieval.index import Index
 from retrieval.ranking import Ranking
 
@@ -29,15 +30,15 @@ TOY = Aspects(
     questions=linear([2, 0, 0], [0, 2, 0]),
     passages=linear([1, 0, 0], [0, 1, 0]),
     weight=0.25,
+    topic_weight=0.5,
 )
 
 
 def published(folder, aspects=TOY, encoder="of-this-encoder"):
     folder.mkdir()
     write_aspects(folder, aspects)
-    write_manifest(
-        folder, KIND, {"encoder": encoder}, {}, {"labels": list(aspects.labels), "weight": aspects.weight}
-    )  # fmt: skip
+    facts = {"labels": list(aspects.labels), "weight": aspects.weight, "topic_weight": aspects.topic_weight}
+    write_manifest(folder, KIND, {"encoder": encoder}, {}, facts)
     return folder
 
 
@@ -64,15 +65,15 @@ def test_large_logits_do_not_overflow():
     assert sure.of_questions(np.array([[1.0, 0.0]]))[0] == pytest.approx([1, 0])
 
 
-def test_fused_scores_and_agreement_by_hand_equal_ones_by_row():
+def test_the_three_shares_by_hand_equal_scores_by_row():
     fused = fuse(np.array([3, 5, 8]), np.array([1.0, 0.5, 0.0]), np.zeros(3), 0.0)  # scores 1, .5, 0
-    found = with_agreement(fused, np.array([0.0, 1.0, 0.5]), 0.5)
+    topic = np.array([1.0, 0.5, 1.0])  # rows 3 and 8 share theirs
+    found = with_aspects(fused, np.array([0.0, 1.0, 0.5]), topic, 0.5, 0.25)
+    # .25 x (1, .5, 0) + .25 x (1, .5, 1) + .5 x (0, 1, .5)
     assert found.rows.tolist() == [5, 3, 8]
-    assert found.scores.tolist() == [0.75, 0.5, 0.25]
+    assert found.scores.tolist() == [0.75, 0.5, 0.5]
     assert found.dense.tolist() == [0.5, 1.0, 0.0] and found.agreement.tolist() == [1.0, 0.0, 0.5]
-    tie = with_agreement(fused, np.array([0.0, 0.5, 1.0]), 0.5)
-    assert tie.rows.tolist() == [3, 5, 8] and tie.scores.tolist() == [0.5, 0.5, 0.5]
-    assert with_agreement(fused, np.array([0.0, 1.0, 0.5]), 0.0).rows.tolist() == fused.rows.tolist()
+    assert with_aspects(fused, np.array([0.0, 1.0, 0.5]), topic, 0.0, 0.0).rows.tolist() == fused.rows.tolist()
 
 
 def word_aspects(encoder, weight):
@@ -112,17 +113,43 @@ def test_the_passage_that_tells_what_is_asked_moves_up_and_says_why(tmp_path):
     assert [h.passage.pair_id for h in same] == [h.passage.pair_id for h in plain]
 
 
+def test_what_one_passage_proves_of_its_topic_counts_for_all_even_where_no_arm_proposed_them(tmp_path):
+    encoder = ToyEncoder()
+    answers = {"name": "Podagra gout.", "cure": "Drug here.", "other": "Drug podagra pain.", "far": "Drug drug."}
+    topics = {"name": "Urate", "cure": "urate ", "other": "Feet", "far": "Rest"}
+    pairs = [pair(name, text, topic=topics[name]) for name, text in answers.items()]
+    build_index(pairs, "c", tmp_path, encoder, reuse=False, **SETTINGS)
+    index = Index.open(tmp_path, encoder)
+    ranking = Ranking(candidates=2, lexical_weight=0.0, aspects=word_aspects(encoder, weight=0.3), topics=1)
+    question = ["treat podagra gout"]
+    [plain] = index.search(question, 2, ranking=ranking)
+    assert [h.passage.pair_id for h in plain] == ["name", "other"]
+    [hits] = index.search(question, 3, ranking=replace(ranking, topic_weight=0.5))
+    assert [h.passage.pair_id for h in hits] == ["cure", "name", "other"]
+    cure = hits[0]
+    assert cure.dense_rank is None and cure.lexical_rank is None and cure.dense == 0
+    # Its own fused score is the scale's lower end, its topic's the upper one.
+    assert cure.score == pytest.approx(0.2 * 0 + 0.5 * 1 + 0.3 * cure.aspect, abs=1e-5)
+    [without] = index.search(
+        question, 3, ranking=replace(ranking, topic_weight=0.5), exclude=lambda p: p.pair_id == "cure"
+    )  # fmt: skip
+    assert "cure" not in [h.passage.pair_id for h in without]
+
+
 def test_the_settings_load_what_was_written(tmp_path):
     folder = published(tmp_path / "aspects")
     found = load_aspects(str(folder), "of-this-encoder")
-    assert found.labels == LABELS and found.weight == 0.25
+    assert found.labels == LABELS and (found.weight, found.topic_weight) == (0.25, 0.5)
     for name in ("questions", "passages"):
         assert np.array_equal(getattr(found, name), getattr(TOY, name))
     options = RetrievalSettings(aspects=str(folder), encoder="nowhere")  # no adapter there: its fingerprint counts
-    assert load_ranking(options, "of-this-encoder").share_of_aspects() == 0.25
-    options = RetrievalSettings(aspects=str(folder), encoder="nowhere", aspect_weight=0.1)
-    assert load_ranking(options, "of-this-encoder").share_of_aspects() == 0.1
-    assert load_ranking(RetrievalSettings(aspects=None), "any").share_of_aspects() == 0.0
+    assert load_ranking(options, "of-this-encoder").shares() == (0.25, 0.5)
+    options = RetrievalSettings(aspects=str(folder), encoder="nowhere", aspect_weight=0.1, topic_weight=0.2)
+    assert load_ranking(options, "of-this-encoder").shares() == (0.1, 0.2)
+    assert load_ranking(RetrievalSettings(aspects=None), "any").shares() == (0.0, 0.0)
+    options = RetrievalSettings(aspects=str(folder), encoder="nowhere", aspect_weight=0.6)
+    with pytest.raises(MedqaError, match=r"at most 1 together, found 0\.6 and 0\.5"):
+        load_ranking(options, "of-this-encoder").shares()
 
 
 def test_another_encoders_aspects_are_refused_where_named_and_left_out_where_automatic(tmp_path, monkeypatch):

@@ -130,9 +130,14 @@ def test_filters_hold_for_one_question_and_for_a_file(made, tmp_path, capsys):
 
 def test_the_settings_become_one_way_of_ranking(monkeypatch):
     monkeypatch.setattr(command, "load_reranker", lambda name: f"loaded {name}")
+    monkeypatch.setattr(command, "load_aspects", lambda name, encoder: f"{name} of {encoder}" if name else None)
     options = ["candidates=7", "lexical_weight=0.4", "fusion=rrf", "variety=0.2", "reranker=x", "rerank=5"]
+    options += ["encoder=none", "aspects=a", "aspect_weight=0.3", "topic_weight=0.2"]
     settings = load_settings(None, [f"retrieval.{option}" for option in options])
-    assert command.load_ranking(settings.retrieval) == Ranking(7, 0.4, "rrf", 0.2, "loaded x", 5)
-    assert command.load_ranking(load_settings(None, []).retrieval) == Ranking()
+    assert command.load_ranking(settings.retrieval, "e") == Ranking(
+        candidates=7, lexical_weight=0.4, fusion="rrf", aspects="a of e", aspect_weight=0.3, topic_weight=0.2, variety=0.2,
+        reranker="loaded x", rerank=5,
+    )  # fmt: skip
+    assert command.load_ranking(load_settings(None, ["retrieval.aspects=null"]).retrieval, "e") == Ranking()
     with pytest.raises(MedqaError, match=r"retrieval\.lexical_weight"):
         load_settings(None, ["retrieval.lexical_weight=1.5"])

@@ -7,7 +7,7 @@ from hypothesis import strategies as st
 
 from medqa.errors import MedqaError
 from medqa.records import Passage
-from retrieval.passage_file import PassageFile, have_header, write_passages
+from retrieval.passage_file import PassageFile, have_header, titles, write_passages
 
 text = st.text(st.characters(blacklist_categories=("Cs",)), min_size=1)
 passages = st.builds(
@@ -30,6 +30,9 @@ def test_any_passages_come_back(tmp_path_factory, wanted):
     assert list(found) == wanted
     rows = range(len(wanted))
     assert have_header(found, rows).tolist() == have_header(wanted, rows).tolist() == [bool(p.header) for p in wanted]
+    assert len(set(titles(found))) == len(set(titles(wanted)))
+    groups = dict(zip(titles(found), titles(wanted), strict=True))
+    assert [groups[t] for t in titles(found)] == [p.title for p in wanted]
     assert found[-1] == wanted[-1] and found[1:3] == tuple(wanted[1:3]) and len(found) == len(wanted)
 
 
