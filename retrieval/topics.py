@@ -31,7 +31,7 @@ class Topics:
 
     @classmethod
     def of(cls, titles: Sequence[str]) -> "Topics":
-        """By the titles of the rows; those that differ in case or white space alone are one, larger ones than ``LARGEST`` none."""
+        """By the titles of the rows, case and white space aside; topics larger than ``LARGEST`` are none."""
         import numpy as np
 
         known: dict[str, int] = {}
