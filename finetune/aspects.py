@@ -30,6 +30,8 @@ if TYPE_CHECKING:
 
 ITERATIONS = 1000
 """L-BFGS ends by itself long before."""
+_NEVER = -1e4
+"""An intercept that leaves nothing of a probability."""
 
 Row = dict[str, float]
 Weights = tuple[float, float]
@@ -231,8 +233,6 @@ def _summary(manifest: dict[str, Any]) -> dict[str, Any]:
     return {name: manifest[name] for name in ("weight", "topic_weight", "validation", "without", "with")}
 
 
-_NEVER = -1e4
-"""An intercept that leaves nothing of a probability."""
 _CAPTION = (
     "By share of the aspects and of the topic's best passage in the score; a passage's own cosine and BM25, fused, make the "
     "rest. Validation questions (no topic shared with training) against the passages of train and validation, header: topic; "
