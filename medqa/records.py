@@ -64,6 +64,8 @@ class Hit:
     dense: float | None = None
     """Cosine of question and embedded text, in [-1, 1]."""
     dense_rank: int | None = None
+    nearest: float | None = None
+    """Cosine of the closest candidate of the same topic: the topic's evidence. None where topics play no part."""
     lexical: float | None = None
     """BM25 score, >= 0, not comparable between questions."""
     lexical_rank: int | None = None

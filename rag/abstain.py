@@ -6,9 +6,13 @@ from medqa.records import Hit
 
 
 def evidence(hits: Sequence[Hit]) -> float | None:
-    """Cosine of the question and the closest passage shown; None without hits."""
-    scores = [h.dense for h in hits if h.dense is not None]
-    return max(scores, default=None)
+    """Cosine of the question and the closest passage of the topics shown; None without hits.
+
+    Of a topic the passage that answers is shown, which need not be the one that is closest to the question; whether there is
+    anything on the topic was calibrated on the closest.
+    """
+    scores = [h.dense if h.nearest is None else h.nearest for h in hits]
+    return max((s for s in scores if s is not None), default=None)
 
 
 def why_abstain(hits: Sequence[Hit], threshold: float | None) -> str:

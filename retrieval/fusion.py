@@ -21,6 +21,8 @@ class Fused:
     lexical: "np.ndarray"
     agreement: "np.ndarray | None" = None
     """Of the passage's aspect with the question's, in [0, 1]; None where nobody judged it."""
+    nearest: "np.ndarray | None" = None
+    """The highest of ``dense`` among the candidates of the same topic; None where topics play no part."""
 
 
 def fuse(
@@ -61,7 +63,12 @@ def fuse_ranks(
 
 
 def with_aspects(
-    fused: Fused, agreement: "np.ndarray", topic: "np.ndarray", weight: float, topic_weight: float
+    fused: Fused,
+    agreement: "np.ndarray",
+    topic: "np.ndarray",
+    nearest: "np.ndarray",
+    weight: float,
+    topic_weight: float,
 ) -> Fused:
     """``fused`` ordered anew by ``(1 - weight - topic_weight) * score + topic_weight * topic + weight * agreement``.
 
@@ -69,6 +76,7 @@ def with_aspects(
         fused: candidates of one question.
         agreement: (n,) in [0, 1], aligned with ``fused``: does the passage tell what is asked about its topic?
         topic: (n,) in [0, 1]: the best score of the passage's topic.
+        nearest: (n,): the best cosine of the passage's topic.
         weight: share of ``agreement``.
         topic_weight: share of ``topic``; together at most 1.
     """
@@ -76,7 +84,9 @@ def with_aspects(
 
     scores = (1 - weight - topic_weight) * fused.scores + topic_weight * topic + weight * agreement
     order = np.lexsort((fused.rows, -scores))
-    return Fused(fused.rows[order], scores[order], fused.dense[order], fused.lexical[order], agreement[order])
+    return Fused(
+        fused.rows[order], scores[order], fused.dense[order], fused.lexical[order], agreement[order], nearest[order]
+    )  # fmt: skip
 
 
 def top_rows(scores: "np.ndarray", n: int) -> "np.ndarray":

@@ -96,6 +96,7 @@ class Search:
                 dense_rank=dense_ranks.get(row),
                 lexical=float(fused.lexical[i]),
                 lexical_rank=lexical_ranks.get(row),
+                nearest=None if fused.nearest is None else float(fused.nearest[i]),
                 aspect=_judged(fused, i, self._contents.passages[row]),
             )
             for i, row in ((i, int(fused.rows[i])) for i in kept)
@@ -136,7 +137,8 @@ class Search:
                 fused, vectors = self._fused(vector, rows, lexical, np.isin(rows, more, invert=True))
         headed = have_header(self._contents.passages, fused.rows.tolist())
         agreement = np.round(aspects.agreement(vector, vectors, headed), 6)  # as the cosines
-        told = with_aspects(fused, agreement, topics.best(fused.rows, fused.scores), weight, topic_weight)
+        best, nearest = (topics.best(fused.rows, of) for of in (fused.scores, fused.dense))
+        told = with_aspects(fused, agreement, best, nearest, weight, topic_weight)
         places = {int(row): place for place, row in enumerate(fused.rows)}
         return told, vectors[[places[int(row)] for row in told.rows]]
 

@@ -4,6 +4,7 @@ import pytest
 
 from medqa.errors import MedqaError
 from medqa.records import Hit, Passage
+from rag.abstain import evidence, why_abstain
 from rag.generators import Draft
 from rag.pipeline import Pipeline
 from rag.prompt import REFUSAL
@@ -68,6 +69,13 @@ def test_without_evidence_the_model_is_not_called():
     assert "0.40" in answer.reason
     assert "0.50" in answer.reason
     assert p.model.calls == []
+
+
+def test_evidence_is_the_closest_passage_of_the_topics_shown_or_of_those_shown_where_none_is_known():
+    assert evidence([]) is None and evidence([Hit(ASTHMA, 1.0)]) is None
+    assert evidence([Hit(ASTHMA, 1.0, dense=0.3), Hit(GOUT, 0.9, dense=0.4)]) == 0.4
+    assert evidence([Hit(ASTHMA, 1.0, dense=0.3, nearest=0.8), Hit(GOUT, 0.9, dense=0.4, nearest=0.4)]) == 0.8
+    assert why_abstain([Hit(ASTHMA, 1.0, dense=0.3, nearest=0.8)], 0.5) == ""
 
 
 def test_a_blocked_question_reaches_neither_index_nor_model():

@@ -68,12 +68,14 @@ def test_large_logits_do_not_overflow():
 def test_the_three_shares_by_hand_equal_scores_by_row():
     fused = fuse(np.array([3, 5, 8]), np.array([1.0, 0.5, 0.0]), np.zeros(3), 0.0)  # scores 1, .5, 0
     topic = np.array([1.0, 0.5, 1.0])  # rows 3 and 8 share theirs
-    found = with_aspects(fused, np.array([0.0, 1.0, 0.5]), topic, 0.5, 0.25)
+    nearest = np.array([1.0, 0.5, 1.0])
+    found = with_aspects(fused, np.array([0.0, 1.0, 0.5]), topic, nearest, 0.5, 0.25)
     # .25 x (1, .5, 0) + .25 x (1, .5, 1) + .5 x (0, 1, .5)
     assert found.rows.tolist() == [5, 3, 8]
     assert found.scores.tolist() == [0.75, 0.5, 0.5]
     assert found.dense.tolist() == [0.5, 1.0, 0.0] and found.agreement.tolist() == [1.0, 0.0, 0.5]
-    assert with_aspects(fused, np.array([0.0, 1.0, 0.5]), topic, 0.0, 0.0).rows.tolist() == fused.rows.tolist()
+    assert found.nearest.tolist() == [0.5, 1.0, 1.0]
+    assert with_aspects(fused, np.array([0.0, 1.0, 0.5]), topic, nearest, 0.0, 0.0).rows.tolist() == fused.rows.tolist()
 
 
 def word_aspects(encoder, weight):
@@ -126,7 +128,9 @@ def test_what_one_passage_proves_of_its_topic_counts_for_all_even_where_no_arm_p
     assert [h.passage.pair_id for h in plain] == ["name", "other"]
     [hits] = index.search(question, 3, ranking=replace(ranking, topic_weight=0.5))
     assert [h.passage.pair_id for h in hits] == ["cure", "name", "other"]
-    cure = hits[0]
+    cure, name, _ = hits
+    assert cure.nearest == name.nearest == name.dense  # the evidence of the topic
+    assert all(h.nearest is None for [h] in index.search(question, 1, ranking=Ranking(lexical_weight=0.0)))
     assert cure.dense_rank is None and cure.lexical_rank is None and cure.dense == 0
     # Its own fused score is the scale's lower end, its topic's the upper one.
     assert cure.score == pytest.approx(0.2 * 0 + 0.5 * 1 + 0.3 * cure.aspect, abs=1e-5)
