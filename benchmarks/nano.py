@@ -79,18 +79,20 @@ def sheets(pairs: Sequence[QAPair], owners: dict[str, QAPair], index: Index) -> 
         if passage.pair_id in own:
             own[passage.pair_id].append(passage)
     found = []
-    ranking = load_ranking(RetrievalSettings(), index.encoder)  # the product's
-    for pair, hits in zip(pairs, index.search([p.question for p in pairs], DEPTH, ranking=ranking), strict=True):
-        ranked = [h.passage for h in hits]
-        found.append(Sheet(pair.question, texts[pair.id], *variants(pair, ranked, own[pair.id], owners)))
+    questions = [p.question for p in pairs]
+    shown = index.search(questions, SHOWN, ranking=load_ranking(RetrievalSettings(), index.encoder))  # as the product
+    around = index.search(questions, DEPTH)  # the product's own list may hold one topic and nothing else
+    for pair, first, hits in zip(pairs, shown, around, strict=True):
+        both = ([h.passage for h in first], [h.passage for h in hits])
+        found.append(Sheet(pair.question, texts[pair.id], *variants(pair, *both, own[pair.id], owners)))
     return found
 
 
 def variants(
-    pair: QAPair, ranked: Sequence[Passage], own: Sequence[Passage], owners: dict[str, QAPair]
+    pair: QAPair, shown: Sequence[Passage], ranked: Sequence[Passage], own: Sequence[Passage], owners: dict[str, QAPair]
 ) -> tuple[tuple[Passage, ...], tuple[Passage, ...], tuple[Passage, ...]]:
-    """(present, other topics, other aspect) of ``ranked``, the index's answer to the pair's question, best first."""
-    present = list(ranked[:SHOWN])
+    """(present, other topics, other aspect): of the passages that the product shows, and of ``ranked``, the nearest ones."""
+    present = list(shown[:SHOWN])
     if not any(p.pair_id == pair.id for p in present):
         present[-1:] = own[:1]
     keys = relation_keys(pair)

@@ -66,9 +66,7 @@ def rankings(
     if reranker is not None:
         best = hybrid if has_lexical else rows["dense"]
         assert best is not None
-        rows["hybrid+rerank" if has_lexical else "dense+rerank"] = Ranking(
-            lexical_weight=best.lexical_weight, variety=variety, reranker=reranker
-        )
+        rows["hybrid+rerank" if has_lexical else "dense+rerank"] = replace(best, aspects=aspects, reranker=reranker)
     return rows
 
 
@@ -197,7 +195,9 @@ def run(args: argparse.Namespace) -> dict[str, Any]:
     report: dict[str, Any] = {
         "encoder": args.encoder,
         "reranker": args.reranker,
-        "aspects": None if aspects is None else {"folder": args.aspects, "weight": aspects.weight},
+        "aspects": None
+        if aspects is None
+        else {"folder": args.aspects, "weight": aspects.weight, "topic_weight": aspects.topic_weight},
         "split": args.split,
     }
 
@@ -248,7 +248,7 @@ def main() -> None:
     parser.add_argument("--corpus", type=Path, required=True)
     parser.add_argument("--encoder", default=RetrievalSettings().encoder)
     parser.add_argument("--reranker")
-    parser.add_argument("--aspects", default=RetrievalSettings().aspects)
+    parser.add_argument("--aspects", default="auto", type=lambda name: None if name == "none" else name)
     parser.add_argument("--index", type=Path, help="an index made by medqa index build")
     parser.add_argument("--consumer", type=Path, help="questions with judged answers; left out: that part is")
     parser.add_argument("--split", default="test", choices=("validation", "test"))

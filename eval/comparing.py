@@ -23,6 +23,7 @@ from rag.build import default_variant, open_model
 from rag.pipeline import Pipeline
 from rag.predict import predict
 from retrieval import generations
+from retrieval.aspects import aspects_folder
 from retrieval.command import load_ranking
 from retrieval.contents import KIND as INDEX
 from retrieval.contents import load_contents
@@ -109,6 +110,10 @@ def _generations(
     pipeline = Pipeline(None, model, settings.rag.passages, None, settings.rag.support)
     chosen_settings = settings.model_dump(mode="json", include={"seed", "retrieval", "generator", "rag"})
     models = {k: content_hash(v) for k in ("model", "adapter") if (v := getattr(settings.generator, k))}
+    if settings.retrieval.reranker:
+        models["reranker"] = content_hash(settings.retrieval.reranker)
+    if ranking.aspects is not None and settings.retrieval.aspects:
+        models["aspects"] = content_hash(str(aspects_folder(settings.retrieval.aspects)))
 
     def answer(side: str, with_hits: Pipeline, again: Sequence[Query]) -> list[dict[str, Any]]:
         content = read_manifest(Path(side), INDEX, "medqa index build")["key"]

@@ -9,16 +9,17 @@ from typing import TYPE_CHECKING, Any
 from finetune.augment import Mix, surface_form, symptoms_of_topics
 from finetune.retriever import TEXT_TOKENS, mix_of, say, split_pairs
 from finetune.retriever_eval import ValidationSet
-from finetune.retriever_result import card, publish
+from finetune.retriever_result import BASE, card, publish
 from ingest.corpus import read_corpus
+from medqa.base_model import portable_name
 from medqa.errors import GateFailed, MedqaError
 from medqa.manifest import is_current, read_manifest, recipe_key
 from medqa.paths import locate
 from medqa.records import Passage, QAPair
 from medqa.settings import Settings
-from retrieval.adapters import encoder_hash
+from retrieval.adapters import encoder_hash, is_adapter
 from retrieval.aspects import KIND, MAKE, Aspects, write_aspects
-from retrieval.encoder import Encoder, load_encoder
+from retrieval.encoder import EMBEDDED, Encoder, load_encoder
 from retrieval.fusion import Fused, with_aspects
 from retrieval.passages import make_passages
 from retrieval.ranking import Ranking
@@ -90,9 +91,18 @@ def train_aspects(settings: Settings, limit: int | None = None) -> dict[str, Any
         "weights": {_name(pair): row for pair, row in table.items()},
     }
     rows = {f"**{_name(pair)} (chosen)**" if pair == chosen else _name(pair): row for pair, row in table.items()}
+    known = options.encoder == EMBEDDED or is_adapter(locate(options.encoder))
+    name = portable_name(options.encoder)
     text = card(
-        out.name, _WHAT.format(labels=", ".join(labels)), _LOAD, {_CAPTION: rows}, inputs, recipe, library="medqa"
-    )  # fmt: skip
+        out.name,
+        _WHAT.format(labels=", ".join(labels)),
+        _LOAD.format(encoder=name),
+        {_CAPTION: rows},
+        inputs,
+        recipe,
+        library="medqa",
+        base=BASE if known else name,
+    )
     manifest = publish(out, KIND, lambda stage: write_aspects(stage, fitted), text, [], inputs, recipe, facts)
     return {"aspects": str(out), "reused": False, **_summary(manifest)}
 
@@ -139,6 +149,11 @@ def fit_aspects(
     asked = [surface_form(p, symptoms.get(p.topic.casefold(), ()), rng, mix) for p in asking]
     aspect = {p.id: code[p.question_type] for p in asking}
     told = [p for p in passages if p.pair_id in aspect and p.header]
+    if len({aspect[p.pair_id] for p in told}) < 2:
+        raise MedqaError(
+            f"wanted passages under a topic that tell two aspects or more, found {len(told)} passages under a topic; "
+            "give the corpus a column topic"
+        )
     vectors = encoder.encode_passages([p.embedded_text for p in told], progress=True)
     return Aspects(
         tuple(labels),
@@ -250,7 +265,7 @@ from retrieval.adapters import encoder_hash
 from retrieval.aspects import load_aspects
 from retrieval.encoder import load_encoder
 
-name = "models/retriever-medquad"
+name = "{encoder}"
 encoder = load_encoder(name, 64)
 aspects = load_aspects("path/to/this/folder", encoder_hash(name, encoder.fingerprint))
 shares = aspects.of_questions(encoder.encode_queries(["What causes asthma?"]))

@@ -1,6 +1,7 @@
 """How good is a retriever, on validation questions of the corpus and on people's questions with graded answers?
 
-Both rank as the product does: cosine and BM25 fused (``retrieval.fusion``), and each answer counts by its best passage.
+Both rank by cosine and BM25 fused (``retrieval.fusion``), as the product does before aspects; each answer counts by its best
+passage.
 """
 
 import json

@@ -8,6 +8,8 @@ from medqa.files import staged_folder, write_atomically, write_json
 from medqa.manifest import write_manifest
 
 HISTORY = "history.json"
+BASE = "sentence-transformers/all-MiniLM-L6-v2"
+"""The embedded encoder's name on the hub."""
 Table = Mapping[str, Mapping[str, float]]
 
 
@@ -38,13 +40,15 @@ def card(
     inputs: Mapping[str, str],
     recipe: Mapping[str, Any],
     library: str = "peft",
+    base: str = BASE,
 ) -> str:
     """README.md in the hub's form; every figure comes from the run."""
+    licence = ", Apache-2.0" if base == BASE else " (see there)"
     chose = "validation pairs" + (" and the gate's questions" if "gate" in inputs else "")
     tags = ", ".join([*(["lora"] if library == "peft" else []), "medical", "retrieval"])
     shown = "\n\n".join(f"{caption}\n\n{_table(rows)}" for caption, rows in tables.items())
     return f"""---
-base_model: sentence-transformers/all-MiniLM-L6-v2
+base_model: {base}
 library_name: {library}
 license: cc-by-4.0
 language: en
@@ -75,7 +79,7 @@ their questions; {chose} chose among settings and weights; the test split had no
 - The corpus shipped with: **MedQuAD**, CC BY 4.0, Asma Ben Abacha and Dina Demner-Fushman, "A Question-Entailment Approach to
   Question Answering", BMC Bioinformatics 20, 511 (2019), https://github.com/abachaa/MedQuAD; cleaned, cut into passages and
   split by `medqa ingest`.
-- The base model: sentence-transformers/all-MiniLM-L6-v2, Apache-2.0.
+- The base model: {base}{licence}.
 
 ## Settings
 

@@ -10,6 +10,7 @@ from medqa.records import Answer, Variant
 from medqa.settings import Settings
 from rag.build import default_variant, open_pipeline
 from rag.predict import predict
+from retrieval.aspects import aspects_folder
 
 
 def ask(settings: Settings, question: str, variant: Variant | None) -> Answer:
@@ -29,7 +30,7 @@ def predict_file(
 
 
 def answering_key(settings: Settings) -> str:
-    """Hash of what decides an answer: the index's current generation, the adapter, and the settings of these stages."""
+    """Hash of what decides an answer: the index's current generation, the models that rank and write, the settings."""
     inputs = {name: path.read_text(encoding="utf-8") for name, path in _markers(settings).items() if path.is_file()}
     chosen = settings.model_dump(mode="json", include={"seed", "retrieval", "generator", "rag"})
     return recipe_key("answers", inputs, chosen)
@@ -39,4 +40,8 @@ def _markers(settings: Settings) -> dict[str, Path]:
     markers = {"index": locate(settings.index) / "CURRENT"}
     if settings.generator.adapter:
         markers["adapter"] = locate(settings.generator.adapter) / "manifest.json"
+    if settings.retrieval.aspects:
+        markers["aspects"] = aspects_folder(settings.retrieval.aspects) / "manifest.json"
+    if settings.retrieval.reranker:
+        markers["reranker"] = locate(settings.retrieval.reranker) / "manifest.json"
     return markers

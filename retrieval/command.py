@@ -110,7 +110,7 @@ def open_index(index: Path, settings: Settings) -> Index:
 
 def load_ranking(options: RetrievalSettings, encoder: str) -> Ranking:
     """The way of ranking that the settings ask for, its models loaded; ``encoder`` is the fingerprint of the index's."""
-    return Ranking(
+    ranking = Ranking(
         candidates=options.candidates,
         lexical_weight=options.lexical_weight,
         fusion=options.fusion,
@@ -122,6 +122,8 @@ def load_ranking(options: RetrievalSettings, encoder: str) -> Ranking:
         rerank=options.rerank,
         rerank_weight=options.rerank_weight,
     )
+    ranking.shares()  # a contradiction is told before anything is searched
+    return ranking
 
 
 def search(
@@ -181,6 +183,7 @@ def _shown(hit: Hit) -> dict[str, Any]:
         "score": hit.score,
         "dense": hit.dense,
         "dense_rank": hit.dense_rank,
+        "nearest": hit.nearest,
         "lexical": hit.lexical,
         "lexical_rank": hit.lexical_rank,
         "aspect": hit.aspect,

@@ -66,7 +66,7 @@ def with_aspects(
     fused: Fused,
     agreement: "np.ndarray",
     topic: "np.ndarray",
-    nearest: "np.ndarray",
+    nearest: "np.ndarray | None",
     weight: float,
     topic_weight: float,
 ) -> Fused:
@@ -76,7 +76,7 @@ def with_aspects(
         fused: candidates of one question.
         agreement: (n,) in [0, 1], aligned with ``fused``: does the passage tell what is asked about its topic?
         topic: (n,) in [0, 1]: the best score of the passage's topic.
-        nearest: (n,): the best cosine of the passage's topic.
+        nearest: (n,): the best cosine of the passage's topic; None where topics play no part.
         weight: share of ``agreement``.
         topic_weight: share of ``topic``; together at most 1.
     """
@@ -85,8 +85,13 @@ def with_aspects(
     scores = (1 - weight - topic_weight) * fused.scores + topic_weight * topic + weight * agreement
     order = np.lexsort((fused.rows, -scores))
     return Fused(
-        fused.rows[order], scores[order], fused.dense[order], fused.lexical[order], agreement[order], nearest[order]
-    )  # fmt: skip
+        fused.rows[order],
+        scores[order],
+        fused.dense[order],
+        fused.lexical[order],
+        agreement[order],
+        None if nearest is None else nearest[order],
+    )
 
 
 def top_rows(scores: "np.ndarray", n: int) -> "np.ndarray":

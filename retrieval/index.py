@@ -109,9 +109,10 @@ class Index:
 
     def _topics_of(self, contents: Contents) -> Topics:
         """Grouped when first asked for."""
-        if self._topics is None or self._topics[0] is not contents:
-            self._topics = contents, Topics.of(titles(contents.passages))
-        return self._topics[1]
+        found = self._topics  # another thread may take up another generation meanwhile
+        if found is None or found[0] is not contents:
+            self._topics = found = contents, Topics.of(titles(contents.passages))
+        return found[1]
 
 
 def _allowed(

@@ -30,7 +30,7 @@ class Ranking:
     aspects: Aspects | None = None
     """Judges whether a passage tells what is asked about its topic."""
     aspect_weight: Weight = "auto"
-    """Share of that judgement in the score, 0 to 1; ``auto``: what suits ``aspects``."""
+    """Share of that judgement in the score, 0 to 1; ``auto``: what suits ``aspects``, or none with reciprocal ranks."""
     topic_weight: Weight = "auto"
     """Share of the best fused score of a passage's topic; ``auto``: what suits ``aspects``. Without aspects there is none:
     within a topic nothing else could tell its passages apart."""
@@ -52,11 +52,14 @@ class Ranking:
         """
         if self.aspects is None:
             return 0.0, 0.0
-        aspect = self.aspects.weight if self.aspect_weight == "auto" else self.aspect_weight
-        topic = self.aspects.topic_weight if self.topic_weight == "auto" else self.topic_weight
+        # What suits the aspects was fitted for scores; reciprocal ranks lie far closer together.
+        fitted = (0.0, 0.0) if self.fusion == "rrf" else (self.aspects.weight, self.aspects.topic_weight)
+        aspect = fitted[0] if self.aspect_weight == "auto" else self.aspect_weight
+        topic = fitted[1] if self.topic_weight == "auto" else self.topic_weight
         if aspect + topic > 1 + 1e-9:  # rounding
             raise MedqaError(
-                f"wanted retrieval.aspect_weight and topic_weight of at most 1 together, found {aspect} and {topic}"
+                f"wanted retrieval.aspect_weight and topic_weight of at most 1 together, found {aspect} and {topic}; "
+                "lower one of them"
             )
         return aspect, topic
 

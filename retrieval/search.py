@@ -129,6 +129,8 @@ class Search:
         import numpy as np
 
         weight, topic_weight = self._shares
+        if not have_header(self._contents.passages, fused.rows.tolist()).any():
+            return fused, vectors  # nothing can be judged: the topic alone would fill the list with its passages
         if topic_weight:
             more = topics.siblings(fused.rows, fused.scores, self._ranking.topics)
             more = more if self._allowed is None else more[self._allowed[more]]
@@ -137,7 +139,8 @@ class Search:
                 fused, vectors = self._fused(vector, rows, lexical, np.isin(rows, more, invert=True))
         headed = have_header(self._contents.passages, fused.rows.tolist())
         agreement = np.round(aspects.agreement(vector, vectors, headed), 6)  # as the cosines
-        best, nearest = (topics.best(fused.rows, of) for of in (fused.scores, fused.dense))
+        best = topics.best(fused.rows, fused.scores)
+        nearest = topics.best(fused.rows, fused.dense) if topic_weight else None
         told = with_aspects(fused, agreement, best, nearest, weight, topic_weight)
         places = {int(row): place for place, row in enumerate(fused.rows)}
         return told, vectors[[places[int(row)] for row in told.rows]]

@@ -99,7 +99,7 @@ def show_sidebar(loaded: loading.Loaded, turns: Sequence[Turn]) -> tuple[Variant
             max(MOST_PASSAGES, loaded.pipeline.passages),
             loaded.pipeline.passages,
             disabled=closed_book,
-            help="How many of the closest passages are read for an answer.",
+            help="How many of the best passages are read for an answer.",
             key="passages",
         )
         if closed_book:

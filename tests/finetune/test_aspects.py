@@ -87,6 +87,13 @@ def test_a_class_without_rows_never_wins():
     assert shares[:, 1].tolist() == [0, 0, 0] and shares[0, 0] > 0.5 > shares[1, 0]
 
 
+def test_a_corpus_without_topics_is_told_what_it_lacks():
+    train = [make_pair(n, "", question_type=kind) for n, kind in enumerate("aabb")]
+    bare = [Passage(p.id, p.id, p.answer, ()) for p in train]
+    with pytest.raises(MedqaError, match=r"found 0 passages under a topic; give the corpus a column topic"):
+        fit_aspects(train, bare, ("a", "b"), WordEncoder(), Mix(0, 0, 0, 0), 10.0, 0)
+
+
 def test_measure_orders_as_the_search_does():
     class Plain:
         def encode_queries(self, texts):

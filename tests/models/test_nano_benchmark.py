@@ -27,15 +27,15 @@ def _ids(passages):
 
 def test_the_answer_takes_the_third_place_where_search_missed_it():
     ranked = [_passage(p) for p in (TWIN, ASIDE, *OTHERS)]
-    present, _, _ = variants(ASKED, ranked, [_passage(ASKED), _passage(ASKED, 1)], OWNERS)
+    present, _, _ = variants(ASKED, ranked, ranked, [_passage(ASKED), _passage(ASKED, 1)], OWNERS)
     assert _ids(present) == ["twin:0", "aside:0", "asked:0"]
-    found, _, _ = variants(ASKED, [_passage(ASKED, 1), *ranked], [_passage(ASKED)], OWNERS)
+    found, _, _ = variants(ASKED, [_passage(ASKED, 1), *ranked], ranked, [_passage(ASKED)], OWNERS)
     assert _ids(found) == ["asked:1", "twin:0", "aside:0"]
 
 
 def test_nothing_that_answers_is_left_when_the_answer_is_removed():
     ranked = [_passage(p) for p in (ASKED, TWIN, GENERAL, OTHERS[0], ASIDE, *OTHERS[1:])]
-    _, other_topics, other_aspect = variants(ASKED, ranked, [_passage(ASKED)], OWNERS)
+    _, other_topics, other_aspect = variants(ASKED, ranked, ranked, [_passage(ASKED)], OWNERS)
     assert _ids(other_topics) == ["other0:0", "other1:0", "other2:0"]
     assert _ids(other_aspect) == ["aside:0", "other0:0", "other1:0"]
     assert len(other_topics) == len(other_aspect) == SHOWN
@@ -43,4 +43,4 @@ def test_nothing_that_answers_is_left_when_the_answer_is_removed():
 
 def test_without_another_aspect_that_variant_is_left_out():
     ranked = [_passage(p) for p in (ASKED, TWIN, *OTHERS)]
-    assert variants(ASKED, ranked, [_passage(ASKED)], OWNERS)[2] == ()
+    assert variants(ASKED, ranked, ranked, [_passage(ASKED)], OWNERS)[2] == ()

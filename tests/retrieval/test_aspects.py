@@ -140,6 +140,36 @@ def test_what_one_passage_proves_of_its_topic_counts_for_all_even_where_no_arm_p
     assert "cure" not in [h.passage.pair_id for h in without]
 
 
+def test_where_no_passage_has_a_header_the_topic_alone_does_not_fill_the_list(tmp_path):
+    encoder = ToyEncoder()
+    pairs = [pair(name, f"Gout {name}.", topic="Gout") for name in ("a", "b", "c")]
+    pairs += [pair("other", "Gout pain.", topic="Feet")]
+    build_index(pairs, "c", tmp_path, encoder, reuse=False, **(SETTINGS | {"header": "none"}))
+    index = Index.open(tmp_path, encoder)
+    ranking = Ranking(lexical_weight=0.0, aspects=word_aspects(encoder, weight=0.2), topic_weight=0.7)
+    [plain] = index.search(["treat gout pain a"], 4, ranking=Ranking(lexical_weight=0.0))
+    [hits] = index.search(["treat gout pain a"], 4, ranking=ranking)
+    assert [h.passage.pair_id for h in plain][:2] == ["a", "other"]  # the same words in common: by row
+    assert hits == plain
+
+
+def test_without_a_share_of_the_topic_the_evidence_is_the_passages_own(tmp_path):
+    encoder = ToyEncoder()
+    index = index_of(tmp_path, encoder)
+    [hits] = index.search(["treat gout"], 3, ranking=Ranking(aspects=word_aspects(encoder, 0.4), topic_weight=0.0))
+    assert all(h.nearest is None for h in hits)
+
+
+def test_a_further_row_does_not_move_the_scores_of_those_proposed():
+    dense, lexical = np.array([0.9, 0.5, 0.1]), np.array([0.0, 4.0, 1.0])
+    alone = fuse(np.array([2, 5, 7]), dense, lexical, 0.4)
+    more = fuse(np.array([2, 3, 5, 7]), np.array([0.9, -0.5, 0.5, 0.1]), np.array([0.0, 9.0, 4.0, 1.0]), 0.4,
+                np.array([True, False, True, True]))  # fmt: skip
+    scores = dict(zip(more.rows.tolist(), more.scores.tolist(), strict=True))
+    assert scores.pop(3) == pytest.approx(0.6 * 0 + 0.4 * 1)  # beyond both scales: their ends
+    assert scores == pytest.approx(dict(zip(alone.rows.tolist(), alone.scores.tolist(), strict=True)))
+
+
 def test_the_settings_load_what_was_written(tmp_path):
     folder = published(tmp_path / "aspects")
     found = load_aspects(str(folder), "of-this-encoder")
@@ -153,7 +183,9 @@ def test_the_settings_load_what_was_written(tmp_path):
     assert load_ranking(RetrievalSettings(aspects=None), "any").shares() == (0.0, 0.0)
     options = RetrievalSettings(aspects=str(folder), encoder="nowhere", aspect_weight=0.6)
     with pytest.raises(MedqaError, match=r"at most 1 together, found 0\.6 and 0\.5"):
-        load_ranking(options, "of-this-encoder").shares()
+        load_ranking(options, "of-this-encoder")
+    ranks = RetrievalSettings(aspects=str(folder), encoder="nowhere", fusion="rrf")  # fitted for scores
+    assert load_ranking(ranks, "of-this-encoder").shares() == (0.0, 0.0)
 
 
 def test_another_encoders_aspects_are_refused_where_named_and_left_out_where_automatic(tmp_path, monkeypatch):
@@ -168,11 +200,14 @@ def test_another_encoders_aspects_are_refused_where_named_and_left_out_where_aut
     assert load_aspects(None, "of-this-encoder") is None
 
 
-@pytest.mark.parametrize("damage", ["cut", "other", "gone"])
+@pytest.mark.parametrize("damage", ["cut", "other", "gone", "bare"])
 def test_damaged_files_are_one_line_that_says_what_to_do(tmp_path, damage):
     folder = published(tmp_path / "aspects")
     if damage == "cut":
         (folder / WEIGHTS).write_bytes((folder / WEIGHTS).read_bytes()[:50])
+    elif damage == "bare":
+        manifest = json.loads((folder / "manifest.json").read_text())
+        (folder / "manifest.json").write_text(json.dumps({k: v for k, v in manifest.items() if k != "weight"}))
     elif damage == "gone":
         (folder / WEIGHTS).unlink()
     else:
