@@ -4,8 +4,9 @@
         [--consumer ../shared/data/consumer-dev/questions.jsonl] [--parts medquad,consumer,...]
     python benchmarks/retrieval.py --corpus runs/medquad/corpus --index runs/medquad/index-topic [--encoder FOLDER]
 
-The second form asks an index that ``medqa index build --set passages.header=topic`` made: quality and latency of the product.
-A question never finds itself: no header here holds the question. Means carry 95 % bootstrap intervals. The quality parts need
+The second form asks an index that ``medqa index build`` made: quality and latency of the product. A question never finds
+itself: where the index's header holds the questions, they are asked in someone's words only (in frames never trained on).
+Means carry 95 % bootstrap intervals. The quality parts need
 neither faiss nor bm25s (without bm25s the lexical rows are null, with the reason) and use a GPU where there is one. Vectors
 are kept in runs/benchmark-retrieval by encoder and text. Prints one JSON object; its figures go into RESULTS.md.
 """
@@ -25,7 +26,7 @@ sys.path.insert(0, str(Path(__file__).resolve().parent.parent))
 import numpy as np
 
 from benchmarks.retrieval_pool import Remembering, cut, embed, has_lexical, make_index, whole
-from benchmarks.retrieval_sets import Asked, consumer_questions, pair_questions, small_pool, with_synonyms
+from benchmarks.retrieval_sets import Asked, consumer_questions, in_own_words, pair_questions, small_pool, with_synonyms
 from eval.bootstrap import bootstrap_mean
 from ingest.corpus import read_corpus
 from medqa.environment import prepare
@@ -191,7 +192,7 @@ def run(args: argparse.Namespace) -> dict[str, Any]:
     reranker = load_reranker(args.reranker) if args.reranker else None
     aspects = load_aspects(args.aspects, encoder_hash(args.encoder, encoder.fingerprint))
     rows = rankings(reranker, aspects, args.weight, args.variety)
-    asked = [p for p in pairs if p.split == args.split][: args.limit]
+    asked = [p for p in pairs if args.split in (p.split, "all")][: args.limit]
     report: dict[str, Any] = {
         "encoder": args.encoder,
         "reranker": args.reranker,
@@ -212,11 +213,10 @@ def run(args: argparse.Namespace) -> dict[str, Any]:
     if args.index:
         opened = Index.open(args.index, load_encoder(args.encoder, 64))
         header = opened.manifest["settings"]["header"]
-        if "question" in header:
-            raise SystemExit(
-                "wanted an index without the questions, found them in its header; build it with header=topic"
-            )
-        for name, questions in (("test questions", asked), ("synonyms asked", renamed)):
+        forms = {"someone's words": in_own_words(asked, args.seed)}
+        if "question" not in header:  # else a question would find itself
+            forms |= {"questions": asked, "synonyms asked": renamed}
+        for name, questions in forms.items():
             sets = pair_questions(questions, pairs)
             found = table(opened, sets, rows, score)
             report[f"{args.index.name}, {name}, header {header}"] = {
@@ -251,7 +251,7 @@ def main() -> None:
     parser.add_argument("--aspects", default="auto", type=lambda name: None if name == "none" else name)
     parser.add_argument("--index", type=Path, help="an index made by medqa index build")
     parser.add_argument("--consumer", type=Path, help="questions with judged answers; left out: that part is")
-    parser.add_argument("--split", default="test", choices=("validation", "test"))
+    parser.add_argument("--split", default="test", choices=("validation", "test", "all"))
     parser.add_argument("--parts", default=list(PARTS), type=lambda text: text.split(","), metavar=",".join(PARTS))
     parser.add_argument("--weight", type=float, help="BM25's share (default: the one that ships)")
     parser.add_argument("--variety", type=float, default=Ranking().variety)

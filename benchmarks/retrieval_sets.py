@@ -8,6 +8,7 @@ from collections.abc import Sequence
 from dataclasses import dataclass, replace
 from pathlib import Path
 
+from finetune.augment import Mix, surface_form
 from ingest.text import same_key
 from medqa.files import sha256_bytes
 from medqa.records import QAPair
@@ -53,6 +54,12 @@ def with_synonyms(asked: Sequence[QAPair], seed: int) -> list[QAPair]:
             name = names[int(sha256_bytes(f"{seed}:{pair.id}".encode()), 16) % len(names)]
             found.append(replace(pair, question=pattern.sub(lambda _, name=name: name, pair.question)))
     return found
+
+
+def in_own_words(asked: Sequence[QAPair], seed: int) -> list[QAPair]:
+    """Each question as somebody might put it, in frames that no training saw; some with typing errors."""
+    rng, mix = random.Random(f"{seed}:people"), Mix(synonym=0.0, people=1.0, symptoms=0.0, typos=0.15)
+    return [replace(pair, question=surface_form(pair, (), rng, mix, "held-out")) for pair in asked]
 
 
 def small_pool(pairs: Sequence[QAPair], seed: int) -> list[QAPair]:
