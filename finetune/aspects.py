@@ -215,7 +215,7 @@ def measure(
         for alone, widened in judged:
             found, agreement, topic = widened if topic_weight else alone
             fused = Fused(found.rows, found.scores, found.scores, found.scores)
-            rankings.append(with_aspects(fused, agreement, topic, topic, weight, topic_weight).rows.tolist())
+            rankings.append(with_aspects(fused, agreement, topic, None, weight, topic_weight).rows.tolist())
         table[weight, topic_weight] = dict(questions.figures(rankings))
     return table
 

@@ -7,7 +7,7 @@ import pytest
 
 from eval import pipelines as module
 from eval.pipelines import Pipelines
-from eval.recipe import cell_key
+from eval.recipe import cell_key, system_inputs
 from eval.systems import systems_of
 from ingest.corpus import Corpus
 from medqa.paths import locate
@@ -148,3 +148,17 @@ def test_a_cells_key_follows_what_decides_its_answers_and_nothing_else():
     ]
     assert len({key(), *different}) == 7
     assert key("none", retrieval=SETTINGS.retrieval.model_copy(update={"fusion": "rrf"})) == key("none")
+
+
+def test_a_cells_inputs_name_the_aspects_where_they_are_used(monkeypatch, tmp_path):
+    [plain, *_] = systems_of(SETTINGS)
+    pipelines = SimpleNamespace(encoder=lambda system: SimpleNamespace(fingerprint="e"))
+    (tmp_path / "manifest.json").write_text("one")
+    monkeypatch.setattr("eval.recipe.aspects_folder", lambda name: tmp_path)
+    monkeypatch.setattr("eval.recipe.load_aspects", lambda name, encoder: "some")
+    first = system_inputs("held-out", plain, pipelines)["aspects"]
+    (tmp_path / "manifest.json").write_text("fitted anew")
+    assert system_inputs("held-out", plain, pipelines)["aspects"] != first
+    assert "aspects" not in system_inputs("none", plain, pipelines)
+    monkeypatch.setattr("eval.recipe.load_aspects", lambda name, encoder: None)  # another encoder's
+    assert "aspects" not in system_inputs("held-out", plain, pipelines)

@@ -94,7 +94,7 @@ def test_a_corpus_without_topics_is_told_what_it_lacks():
         fit_aspects(train, bare, ("a", "b"), WordEncoder(), Mix(0, 0, 0, 0), 10.0, 0)
 
 
-def test_measure_orders_as_the_search_does():
+def test_measure_orders_by_the_three_shares():
     class Plain:
         def encode_queries(self, texts):
             return np.array([[1.0, 0.0]] * len(texts), dtype=np.float32)
