@@ -7,16 +7,18 @@ The index is one whose text leaves the questions out (``medqa index build --set 
 the product's three passages are shown; where none of them belongs to the pair, its first passage takes the place of the
 third: reading is measured, not search. "Answer removed" shows three passages that do not answer: the nearest of other topics,
 or of the same topic on another aspect. Every figure has its 95 % interval (means: bootstrap over questions; shares: Wilson)
-and its target. Answers are kept with ``--out``.
+and its target. Answers are kept with ``--out``. ``--save-sheets FILE`` writes questions and passages and ends; ``--sheets FILE``
+asks those, on a machine that holds neither corpus nor index.
 """
 
 import argparse
 import json
+import lzma
 import statistics
 import sys
 import time
 from collections.abc import Callable, Sequence
-from dataclasses import dataclass
+from dataclasses import asdict, dataclass
 from pathlib import Path
 from typing import Any
 
@@ -69,6 +71,33 @@ class Sheet:
     present: tuple[Passage, ...]
     other_topics: tuple[Passage, ...]
     other_aspect: tuple[Passage, ...]
+
+
+def make_sheets(corpus_folder: Path, index_folder: Path, split: str, questions: int) -> list[Sheet]:
+    """The sheets of ``questions`` pairs of ``split``, drawn with seed 0."""
+    corpus = read_corpus(corpus_folder)
+    index = Index.open(index_folder, load_encoder(RetrievalSettings().encoder, 64))
+    if "question" in index.manifest["settings"]["header"]:
+        raise SystemExit("wanted an index without the questions; build it with --set passages.header=topic")
+    return sheets(pick_questions(corpus, split, questions, 0), {p.id: p for p in corpus.pairs}, index)
+
+
+def write_sheets(path: Path, made: Sequence[Sheet]) -> None:
+    """One JSON object a line, compressed if ``path`` ends on .xz."""
+    with _open(path, "wt") as stream:
+        stream.writelines(json.dumps(asdict(sheet), ensure_ascii=False) + "\n" for sheet in made)
+
+
+def read_sheets(path: Path) -> list[Sheet]:
+    """What ``write_sheets`` wrote."""
+    with _open(path, "rt") as stream:
+        rows = [json.loads(line) for line in stream]
+    kinds = ("present", "other_topics", "other_aspect")
+    return [Sheet(**row | {kind: tuple(Passage(**p) for p in row[kind]) for kind in kinds}) for row in rows]
+
+
+def _open(path: Path, mode: str) -> Any:
+    return lzma.open(path, mode, encoding="utf-8") if path.suffix == ".xz" else open(path, mode, encoding="utf-8")
 
 
 def sheets(pairs: Sequence[QAPair], owners: dict[str, QAPair], index: Index) -> list[Sheet]:
@@ -205,14 +234,20 @@ def main() -> None:
     parser.add_argument("--model", type=Path, default=PROJECT / "models/phi3-nano")
     parser.add_argument("--adapter", type=Path)
     parser.add_argument("--questions", type=int, default=300)
+    parser.add_argument("--split", choices=("test", "validation"), default="test")
+    parser.add_argument("--save-sheets", type=Path, metavar="FILE")
+    parser.add_argument("--sheets", type=Path, metavar="FILE", help="instead of --corpus and --index")
     parser.add_argument("--parts", default=list(PARTS), type=lambda text: text.split(","), metavar=",".join(PARTS))
     parser.add_argument("--out", type=Path, help="JSON file for the answers")
     args = parser.parse_args()
     if unknown := sorted(set(args.parts) - set(PARTS)):
         parser.error(f"wanted --parts of {', '.join(PARTS)}; found {', '.join(unknown)}")
-    if "medquad" in args.parts and not (args.corpus and args.index):
-        parser.error("wanted --corpus and --index for the part medquad; or leave it out with --parts made-up,speed")
+    if "medquad" in args.parts and not args.sheets and not (args.corpus and args.index):
+        parser.error("wanted --corpus and --index, or --sheets, for the part medquad; or --parts made-up,speed")
     prepare(offline=True)
+    if args.save_sheets:
+        write_sheets(args.save_sheets, make_sheets(args.corpus, args.index, args.split, args.questions))
+        return
     device = pick_device("auto")
     dtype = pick_dtype(device)
     started = time.perf_counter()
@@ -228,11 +263,11 @@ def main() -> None:
     if "speed" in args.parts:
         speed(model, tokenizer, device, dtype, seconds, [args.model, *([args.adapter] if args.adapter else [])])
     if "medquad" in args.parts:
-        corpus = read_corpus(args.corpus)
-        index = Index.open(args.index, load_encoder(RetrievalSettings().encoder, 64))
-        if "question" in index.manifest["settings"]["header"]:
-            raise SystemExit("wanted an index without the questions; build it with --set passages.header=topic")
-        made = sheets(pick_questions(corpus, "test", args.questions, 0), {p.id: p for p in corpus.pairs}, index)
+        made = (
+            read_sheets(args.sheets)
+            if args.sheets
+            else make_sheets(args.corpus, args.index, args.split, args.questions)
+        )
         lexicon = build_lexicon(training_modules(read_modules(args.texts)))
         medquad(model, tokenizer, device, made, lexicon, keep)
     if "made-up" in args.parts:
