@@ -160,9 +160,10 @@ def sft(bench: Bench, steps: int) -> dict[str, Any]:
     """trl's SFTTrainer with packing as its documentation has it: a quantised base, a LoRA configuration, batch 8.
 
     Packing is the default, ``bfd``: whole rows put together into packs of 1,024, and the batch's eight packs laid flat in one
-    line without padding. trl warns that this wants flash-attn. With sdpa, transformers sees the positions restart and builds
-    a dense mask over the line: rows do not see each other, but attention costs what the whole line costs. Layers recompute
-    their activations, and the loss does not hold all logits at once (trl's own). Rows are tokenised beforehand.
+    line without padding. Its documentation wants flash-attn for that and it takes sdpa without a word: transformers sees the
+    positions restart and builds a dense mask over the line, so that rows do not see each other (changing one leaves the
+    others' logits as they are), but attention costs what the whole line costs. The loss does not hold all logits at once
+    (trl's own). Rows come tokenised, with labels on the answers alone as in the other variants.
     """
     import datasets
     import trl
