@@ -145,7 +145,7 @@ def make_setup(chosen: argparse.Namespace, work: Path) -> Setup:
     plain.write_bytes(lzma.decompress(text) if chosen.examples.suffix == ".xz" else text)
     paths = {"examples": plain, "work": work, "model": chosen.model}
     if chosen.tiny:
-        return Setup(**paths, device="cpu", supervised=600, batch=4, max_length=256, validation=8, warmup=1)
+        return Setup(**paths, device="cpu", supervised=400, batch=4, max_length=256, validation=8, warmup=1)
     return Setup(
         **paths, device="cuda", supervised=chosen.supervised, batch=16, max_length=1280, validation=256, warmup=20
     )

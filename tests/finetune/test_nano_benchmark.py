@@ -11,11 +11,17 @@ from finetune.examples import Example
 from finetune.jsonl import write_examples
 from rag.prompt import REFUSAL, Source
 
+MORE = " The airways are swollen." * 3
+
 
 def _example(n, split="train"):
     kind = ("grounded", "closed_book", "grounded", "refusal")[n % 4]
     sources = None if kind == "closed_book" else (Source(f"Text {n}.", "Asthma"), Source("Other text.", "Gout"))
-    answer = {"grounded": f"Text {n}. [1] More. [2]", "closed_book": f"Text {n}. More.", "refusal": REFUSAL}[kind]
+    answer = {
+        "grounded": f"Text {n}.{MORE} [1] More. [2]",
+        "closed_book": f"Text {n}.{MORE} More.",
+        "refusal": REFUSAL,
+    }[kind]
     shown = () if sources is None else (f"{split}{n}", "x")
     return Example(f"{split}{n}", f"What is asthma {n}?", sources, answer, kind, split, shown)
 
@@ -25,7 +31,7 @@ VALIDATION = [_example(n, "validation") for n in range(4)]
 
 
 def test_mixes_ask_the_same_questions_with_and_without_sources():
-    assert as_closed_book(TRAIN[0]).answer == "Text 0. More."
+    assert as_closed_book(TRAIN[0]).answer == f"Text 0.{MORE} More."
     closed, grounded = of_mix(TRAIN, "closed_book"), of_mix(TRAIN, "grounded")
     assert {e.kind for e in closed} == {"closed_book"} and len(closed) == 60
     assert {e.kind for e in grounded} == {"grounded", "refusal"} and len(grounded) == 60
