@@ -1,4 +1,4 @@
-"""What the training stream is made of. The runs went through the phases wide, sharp, broad, keen and wary, in this order."""
+"""What the training stream is made of. The runs went through the phases wide, sharp, broad and keen, in this order."""
 
 from dataclasses import dataclass
 
@@ -21,10 +21,6 @@ class Phase:
     """Chance that a fact is a stretch of prose on something else, so that the kind of fact is not relied on either."""
     brief: float
     """Share of made-up examples with few, short sources: more choices to learn from per token."""
-    close_names: float
-    """Chance that another entity's name is the asked one's with one word or number changed."""
-    general: float
-    """Chance that a source holds a sentence on the asked aspect that tells nothing of anybody."""
     early: float
     """Part of the phase in which plain language counts for more in the loss (see train.py)."""
 
@@ -32,35 +28,20 @@ class Phase:
 PHASES = {
     "wide": Phase(
         families={"made-up": 52, "relation": 8, "prose": 32, "plain": 4, "conversation": 4},
-        refused=0.15, refused_prose=0.15, other_entity=0.5, noise=0.18, odd_facts=0.1, brief=0.5,
-        close_names=0.0, general=0.0, early=0.12,
+        refused=0.15, refused_prose=0.15, other_entity=0.5, noise=0.18, odd_facts=0.1, brief=0.5, early=0.12,
     ),
     # broad and keen ran with many more forms, which do what the noise did; several questions share their sources.
     "broad": Phase(
         families={"interview": 36, "made-up": 24, "article": 12, "relation": 4, "prose": 18, "plain": 3, "conversation": 3},
-        refused=0.2, refused_prose=0.15, other_entity=0.4, noise=0.08, odd_facts=0.08, brief=0.5,
-        close_names=0.0, general=0.0, early=0.0,
+        refused=0.2, refused_prose=0.15, other_entity=0.4, noise=0.08, odd_facts=0.08, brief=0.5, early=0.0,
     ),
     "keen": Phase(
         families={"interview": 36, "made-up": 28, "article": 12, "relation": 3, "prose": 16, "plain": 3, "conversation": 2},
-        refused=0.24, refused_prose=0.15, other_entity=0.3, noise=0.02, odd_facts=0.05, brief=0.5,
-        close_names=0.0, general=0.0, early=0.0,
+        refused=0.24, refused_prose=0.15, other_entity=0.3, noise=0.02, odd_facts=0.05, brief=0.5, early=0.0,
     ),
     # The noise of the first phase teaches to answer on thin evidence; the second one teaches when not to.
     "sharp": Phase(
         families={"made-up": 68, "relation": 4, "prose": 22, "plain": 3, "conversation": 3},
-        refused=0.27, refused_prose=0.15, other_entity=0.3, noise=0.03, odd_facts=0.05, brief=0.65,
-        close_names=0.0, general=0.0, early=0.0,
-    ),
-    # Whose name is nearly the asked one, what is said of everybody, and prose that tells something else of the right thing.
-    "wary": Phase(
-        families={"interview": 30, "made-up": 24, "article": 20, "relation": 2, "prose": 20, "plain": 2, "conversation": 2},
-        refused=0.3, refused_prose=0.3, other_entity=0.45, noise=0.02, odd_facts=0.05, brief=0.4,
-        close_names=0.45, general=0.3, early=0.0,
-    ),
-    "warier": Phase(
-        families={"interview": 26, "made-up": 24, "article": 26, "relation": 2, "prose": 18, "plain": 2, "conversation": 2},
-        refused=0.38, refused_prose=0.4, other_entity=0.5, noise=0.02, odd_facts=0.05, brief=0.4,
-        close_names=0.5, general=0.4, early=0.0,
+        refused=0.27, refused_prose=0.15, other_entity=0.3, noise=0.03, odd_facts=0.05, brief=0.65, early=0.0,
     ),
 }  # fmt: skip

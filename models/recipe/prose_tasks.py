@@ -198,58 +198,14 @@ def span_task(rng: random.Random, library: Library, words: Words, refuse: bool) 
     return _finish(rng, "span", question, drafts, refuse)
 
 
-_CUES = {
-    "cause": r"caus|because|due to|result|leads?\b|led to|trigger|origin|reason|why",
-    "symptom": r"symptom|signs?\b|pain|fever|feel|manifest|present with|experience|appear",
-    "treatment": r"treat|therap|medic|drugs?\b|surg|cure|relie|manage|manag|care\b",
-    "diagnosis": r"diagnos|tests?\b|tested|exam|measur|detect|assess|identif|screen",
-    "prevention": r"prevent|avoid|protect|reduc|vaccin|limit",
-    "frequency": r"percent|%|\d|rate|common|rare|million|thousand|often|most|many|frequen",
-    "inheritance": r"inherit|gene|parent|famil|chromosom|child|born|heredit",
-    "gene": r"gene|mutation|chromosom|DNA|protein|heredit",
-    "outlook": r"outlook|prognos|surviv|life|recover|death|die|long-term|future",
-    "onset": r"\bage|year|early|late|start|begin|began|born|young|adult|child",
-    "spread": r"spread|transm|contact|infect|pass",
-    "dose": r"dos|\d|amount|times a day|daily",
-    "storage": r"stor|keep|kept|temperature|place",
-    "interaction": r"interact|together|combin|with other",
-}
-"""What a passage that answers such a question is likely to say. Without any of it the passage tells something else."""
-
-
-def stray_task(rng: random.Random, library: Library, words: Words, refuse: bool) -> Example | None:
-    """The right thing, asked about in a way that nothing shown answers: ``How many people have heat exhaustion?``."""
-    page = draw_page(rng, library)
-    named = [(c, m[0]) for c in page.chunks for s in c.sentences if (m := match_aspect(s))]
-    named += [(c, term) for c in page.chunks for term, _ in page.module.glossary if term.lower() in c.text.lower()]
-    if not refuse or not named:
-        return None
-    chunk, name = rng.choice(named)
-    others = [c for c in page.chunks if c is not chunk and name.lower() in c.text.lower()]
-    shown = [chunk, *rng.sample(others, min(len(others), rng.choice((0, 1, 1, 2))))]
-    text = " ".join(c.text for c in shown)
-    aspects = [a for a, cues in _CUES.items() if not re.search(cues, text, re.IGNORECASE)]
-    if not aspects:
-        return None
-    style = _style(rng)
-    drafts = [_draft(c, _title_for(rng, page, c, style), _never) for c in shown]
-    aspect = rng.choice(aspects)
-
-    def silent(c: Chunk) -> bool:
-        return not re.search(_CUES[aspect], c.text, re.IGNORECASE)
-
-    drafts += _distractors(rng, library, page, shown, style, name, silent)
-    return _finish(rng, "stray", _ask(rng, library, f"{aspect}.question", words, X=lower_term(name)), drafts, True)
-
-
 def _finish(rng: random.Random, kind: str, question: str, drafts: list[Draft], refuse: bool) -> Example | None:
     if not drafts:
         return None
     return grounded(rng, "refusal" if refuse else kind, question, drafts[:6], frozenset({WANTED}))
 
 
-TASKS = (aspect_task, glossary_task, section_task, keyword_task, span_task, stray_task)
-WEIGHTS = (18, 8, 30, 22, 22, 40)  # the last makes refusals alone: of those it is two in five or fewer
+TASKS = (aspect_task, glossary_task, section_task, keyword_task, span_task)
+WEIGHTS = (18, 8, 30, 22, 22)
 
 
 def prose_task(rng: random.Random, library: Library, refuse: bool, share_disguised: float) -> Example:

@@ -56,8 +56,6 @@ class World:
         self.noise = phase.noise if phase else 0.0
         self.odd_facts = phase.odd_facts if phase else 0.0
         self.other_entity = phase.other_entity if phase else 0.5
-        self.close_names = phase.close_names if phase else 0.0
-        self.general = phase.general if phase else 0.0
         self.brief = rng.random() < (phase.brief if phase else 0.5)
 
     def name(self, kind: str) -> str:
@@ -87,14 +85,9 @@ class World:
         return f"{made} {pick('thing_noun')}" if rng.random() < 0.7 else made.capitalize()
 
     def sibling(self, name: str, kind: str) -> str:
-        """Another name, now and then one that shares words with ``name``."""
+        """Another name, now and then one that shares a word with ``name``."""
         words = name.split()
-        close = self.rng.random() < self.close_names
         for _ in range(20):
-            if close:
-                other = nearly(self.rng, name, self.words)
-                if other.lower() != name.lower():
-                    return other
             other = self.name(kind)
             if len(words) > 1 and self.rng.random() < 0.3:
                 tail = other.split()[-1]
@@ -158,14 +151,6 @@ class World:
         return upper_first(
             f"{lead} {self.rng.choice(('include', '', '', 'are'))}{mark}{mark.join(items)}".replace("  ", " ")
         )
-
-    def speak_generally(self, drafts: Sequence[Draft], aspect: str) -> None:
-        """Let some of ``drafts`` say something on ``aspect`` that holds of nobody in particular, and answers nothing."""
-        section = f"{aspect}.general"
-        for draft in drafts:
-            if section in self.grammar.forms and self.rng.random() < self.general:
-                at = self.rng.randint(0, len(draft.sentences))
-                draft.sentences.insert(at, Sentence(upper_first(self._rule(section))))
 
     def source(self, name: str, kind: str, aspects: Sequence[str], other: str, titles: str) -> Draft:
         """A source about ``name`` that tells ``aspects`` in turn. ``titles``: name, none, heading or question."""
@@ -265,23 +250,6 @@ class World:
         if roll < 0.1:
             return text.rstrip("?.")
         return text.replace("?", " ?") if roll < 0.2 else text
-
-
-def nearly(rng: random.Random, name: str, words: Words) -> str:
-    """``name`` with one word or number changed: ``factor XI deficiency`` and ``factor XIII deficiency`` are two things."""
-    parts = name.split()
-    at = rng.randrange(len(parts))
-    old = parts[at]
-    if old.isdigit():
-        new = str(rng.choice([n for n in range(1, 13) if str(n) != old]))
-    elif rng.random() < 0.5 and len(old) > 5:  # one begins or ends like the other
-        cut = rng.randint(3, len(old) - 2)
-        made = words.word()
-        new = old[:cut] + made[-rng.randint(2, 6) :] if rng.random() < 0.5 else made[: rng.randint(2, 6)] + old[cut:]
-    else:
-        new = words.surname() if old[0].isupper() else words.word()
-    parts[at] = upper_first(new) if old[0].isupper() else new
-    return " ".join(parts)
 
 
 def upper_first(text: str) -> str:

@@ -20,8 +20,6 @@ def reading_task(world: World, refuse: bool) -> Example:
     absent = refuse and (asked[0] in ("broad", "definition") or rng.random() < world.other_entity)
     drafts = _drafts(world, kind, name, others, asked, titles, refuse, absent)
     wanted = _wanted(drafts, name, asked)
-    if asked[0] not in ("broad", "definition"):
-        world.speak_generally(drafts, asked[0])
     return grounded(rng, "made-up" if wanted else "refusal", world.question(name, asked), drafts, wanted)
 
 
@@ -60,7 +58,6 @@ def interview_task(world: World, refused: float) -> Example:
         other = rng.choice([n for n in names if n != entity])
         drafts.append(world.source(entity, kind, chosen, other, titles))
     told = sorted({tag for d in drafts for s in d.sentences for tag in s.tags})
-    world.speak_generally(drafts, rng.choice(aspects))
     turns = []
     for _ in range(rng.choice((3, 4, 4, 5, 6))):
         if rng.random() >= refused:
@@ -106,8 +103,6 @@ def article_task(world: World, refuse: bool) -> Example:
         world.passage(e, kind, a, rng.choice([n for n in (name, *others) if n != e]), titles) for e, a in plan[:6]
     ]
     wanted = frozenset({Tag(name, asked)})
-    # in a passage that is the answer, everything is: only the others are mixed with what holds of nobody
-    world.speak_generally([d for d in drafts if not any(s.tags & wanted for s in d.sentences)], asked)
     return grounded(rng, "refusal" if refuse else "article", world.question(name, [asked]), drafts, wanted)
 
 
