@@ -97,7 +97,7 @@ def read_sheets(path: Path) -> list[Sheet]:
 
 
 def _open(path: Path, mode: str) -> Any:
-    return lzma.open(path, mode, encoding="utf-8") if path.suffix == ".xz" else open(path, mode, encoding="utf-8")
+    return lzma.open(path, mode, encoding="utf-8") if path.suffix == ".xz" else path.open(mode, encoding="utf-8")
 
 
 def sheets(pairs: Sequence[QAPair], owners: dict[str, QAPair], index: Index) -> list[Sheet]:
