@@ -7,8 +7,8 @@ The index is one whose text leaves the questions out (``medqa index build --set 
 the product's three passages are shown; where none of them belongs to the pair, its first passage takes the place of the
 third: reading is measured, not search. "Answer removed" shows three passages that do not answer: the nearest of other topics,
 or of the same topic on another aspect. Every figure has its 95 % interval (means: bootstrap over questions; shares: Wilson)
-and its target. Answers are kept with ``--out``. ``--save-sheets FILE`` writes questions and passages and ends; ``--sheets FILE``
-asks those, on a machine that holds neither corpus nor index.
+and its target. Answers are kept with ``--out``. ``--save-sheets FILE`` writes questions and passages and ends; ``--sheets
+FILE`` asks those, on a machine that holds neither corpus nor index.
 """
 
 import argparse
@@ -93,7 +93,11 @@ def read_sheets(path: Path) -> list[Sheet]:
     with _open(path, "rt") as stream:
         rows = [json.loads(line) for line in stream]
     kinds = ("present", "other_topics", "other_aspect")
-    return [Sheet(**row | {kind: tuple(Passage(**p) for p in row[kind]) for kind in kinds}) for row in rows]
+    return [Sheet(**row | {kind: tuple(map(_passage, row[kind])) for kind in kinds}) for row in rows]
+
+
+def _passage(fields: dict[str, Any]) -> Passage:
+    return Passage(**fields | {"sentences": tuple((start, end) for start, end in fields["sentences"])})
 
 
 def _open(path: Path, mode: str) -> Any:

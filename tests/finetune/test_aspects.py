@@ -1,8 +1,12 @@
 """Aspects fitted on a corpus whose answers name theirs."""
 
+from dataclasses import replace
+from pathlib import Path
+
 import numpy as np
 import pytest
 
+from benchmarks.retrieval_pool import MatrixStore
 from finetune.aspects import choose_weights, fit_aspects, fit_linear, labels_of, measure, train_aspects
 from finetune.augment import Mix
 from finetune.retriever_eval import Pool, ValidationSet
@@ -13,6 +17,10 @@ from medqa.manifest import read_manifest
 from medqa.records import Passage, QAPair
 from medqa.settings import load_settings
 from retrieval.aspects import Aspects, load_aspects
+from retrieval.contents import Contents
+from retrieval.index import Index
+from retrieval.lexical import LexicalIndex
+from retrieval.ranking import Ranking
 from tests.tiny_bert import save_tiny_bert
 
 from .conftest import WordEncoder, make_pair, to_passages
@@ -114,6 +122,39 @@ def test_measure_orders_by_the_three_shares():
     values = {pair: row["plain nDCG@10"] for pair, row in found.items()}
     assert values == {(0.0, 0.0): 0.5, (0.4, 0.0): 0.5, (0.8, 0.0): 1.0, (0.4, 0.3): 1.0}
     assert choose_weights(found) == (0.4, 0.3)
+
+
+class Kept:
+    """In place of a validation set: keeps the rankings that it is given."""
+
+    def __init__(self, pool):
+        self.pool, self.rankings = pool, []
+
+    def figures(self, rankings):
+        self.rankings.append(rankings)
+        return {}
+
+
+@pytest.mark.parametrize(("lexical_weight", "weights"), [(0.0, (0.0, 0.0)), (0.0, (0.3, 0.0)), (0.3, (0.2, 0.5))])
+def test_measure_ranks_as_the_search_that_the_weights_are_for(lexical_weight, weights):
+    pairs, encoder = planted(), WordEncoder()
+    passages = to_passages(pairs)
+    texts = [p.embedded_text for p in passages]
+    fitted = fit_aspects(pairs, passages, tuple(KINDS), encoder, Mix(0, 0, 0, 0), 10.0, 0)
+    questions = [p.question for p in pairs] + ["treatments one and two, rash or fever?"]
+    kept = Kept(Pool(texts, list(range(len(passages))), questions, None))
+    measure(fitted, encoder, kept, passages, lexical_weight, [weights])
+
+    store = MatrixStore(encoder.encode_passages(texts))
+    index = Index(Path(), encoder, Contents(Path(), {}, tuple(passages), store, LexicalIndex.build(texts)))
+    ranking = Ranking(
+        lexical_weight=lexical_weight, variety=0.0,
+        aspects=replace(fitted, weight=weights[0], topic_weight=weights[1]),
+    )  # fmt: skip
+    hits = index.search(questions, 5, ranking=ranking)
+    assert [[texts[row] for row in rows[:5]] for rows in kept.rankings[0]] == [
+        [h.passage.embedded_text for h in found] for found in hits
+    ]
 
 
 def test_of_equal_weights_the_lowest_are_chosen():

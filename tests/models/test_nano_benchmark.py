@@ -1,6 +1,8 @@
 """benchmarks/nano.py: which passages are shown when the answer is there, and when it was taken away."""
 
-from benchmarks.nano import SHOWN, variants
+import pytest
+
+from benchmarks.nano import SHOWN, Sheet, read_sheets, variants, write_sheets
 from medqa.records import Passage, QAPair
 
 
@@ -44,3 +46,13 @@ def test_nothing_that_answers_is_left_when_the_answer_is_removed():
 def test_without_another_aspect_that_variant_is_left_out():
     ranked = [_passage(p) for p in (ASKED, TWIN, *OTHERS)]
     assert variants(ASKED, ranked, ranked, [_passage(ASKED)], OWNERS)[2] == ()
+
+
+@pytest.mark.parametrize("name", ["sheets.jsonl", "sheets.jsonl.xz"])
+def test_sheets_come_back_as_they_were_written(tmp_path, name):
+    made = [
+        Sheet("What is asthma? –", "An answer.", (_passage(ASKED), _passage(TWIN, 1)), (_passage(OTHERS[0]),), ()),
+        Sheet("Line\nbreak?", "“Quoted”", (), (), (_passage(ASIDE),)),
+    ]
+    write_sheets(tmp_path / name, made)
+    assert read_sheets(tmp_path / name) == made
