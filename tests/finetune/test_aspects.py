@@ -1,5 +1,6 @@
 """Aspects fitted on a corpus whose answers name theirs."""
 
+import random
 from dataclasses import replace
 from pathlib import Path
 
@@ -135,13 +136,22 @@ class Kept:
         return {}
 
 
-@pytest.mark.parametrize(("lexical_weight", "weights"), [(0.0, (0.0, 0.0)), (0.0, (0.3, 0.0)), (0.3, (0.2, 0.5))])
+@pytest.mark.parametrize(("lexical_weight", "weights"), [(0.0, (0.0, 0.0)), (0.0, (0.3, 0.0)), (0.3, (0.2, 0.5)), (0.1, (0.1, 0.8))])
 def test_measure_ranks_as_the_search_that_the_weights_are_for(lexical_weight, weights):
-    pairs, encoder = planted(), WordEncoder()
+    rng, encoder, kinds = random.Random(0), WordEncoder(), list(KINDS)
+    words = [f"{a}{b}" for a in "bdfgk" for b in ("an", "el", "or", "um")]
+
+    def some(n):
+        return " ".join(rng.choices(words, k=n))
+
+    pairs = [
+        QAPair(f"p{n}", f"{some(4)}?", f"{some(6)}.", topic=TOPICS[n % len(TOPICS)], question_type=kinds[n % 3 % 2])
+        for n in range(40)
+    ]
     passages = to_passages(pairs)
     texts = [p.embedded_text for p in passages]
     fitted = fit_aspects(pairs, passages, tuple(KINDS), encoder, Mix(0, 0, 0, 0), 10.0, 0)
-    questions = [p.question for p in pairs] + ["treatments one and two, rash or fever?"]
+    questions = [p.question for p in pairs]
     kept = Kept(Pool(texts, list(range(len(passages))), questions, None))
     measure(fitted, encoder, kept, passages, lexical_weight, [weights])
 
@@ -151,8 +161,8 @@ def test_measure_ranks_as_the_search_that_the_weights_are_for(lexical_weight, we
         lexical_weight=lexical_weight, variety=0.0,
         aspects=replace(fitted, weight=weights[0], topic_weight=weights[1]),
     )  # fmt: skip
-    hits = index.search(questions, 5, ranking=ranking)
-    assert [[texts[row] for row in rows[:5]] for rows in kept.rankings[0]] == [
+    hits = index.search(questions, 10, ranking=ranking)
+    assert [[texts[row] for row in rows[:10]] for rows in kept.rankings[0]] == [
         [h.passage.embedded_text for h in found] for found in hits
     ]
 
