@@ -136,7 +136,9 @@ class Kept:
         return {}
 
 
-@pytest.mark.parametrize(("lexical_weight", "weights"), [(0.0, (0.0, 0.0)), (0.0, (0.3, 0.0)), (0.3, (0.2, 0.5)), (0.1, (0.1, 0.8))])
+@pytest.mark.parametrize(
+    ("lexical_weight", "weights"), [(0.0, (0.0, 0.0)), (0.0, (0.3, 0.0)), (0.3, (0.2, 0.5)), (0.1, (0.1, 0.8))]
+)
 def test_measure_ranks_as_the_search_that_the_weights_are_for(lexical_weight, weights):
     rng, encoder, kinds = random.Random(0), WordEncoder(), list(KINDS)
     words = [f"{a}{b}" for a in "bdfgk" for b in ("an", "el", "or", "um")]
