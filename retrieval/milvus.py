@@ -9,21 +9,29 @@ from a search and are put aside here; more are asked for where that leaves too f
 - rows and collections that a crashed writer left behind are deleted by the next one;
 - a reader that stays open while its generation is pruned (``retrieval.keep_generations`` updates later) finds fewer rows.
 
-Milvus Lite serves one process at a time: an update waits for readers to close. The password of a cluster is read from the
-environment variable ``MEDQA_MILVUS_TOKEN`` and written nowhere.
+Milvus Lite serves one process at a time: an update waits for readers to close.
 """
 
-import logging
-import os
-from collections.abc import Iterator, Mapping, Sequence
-from contextlib import contextmanager
+from collections.abc import Mapping, Sequence
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
 from medqa.errors import MedqaError
-from medqa.files import read_json, sha256_bytes, write_atomically
+from medqa.files import read_json, sha256_bytes
 from medqa.manifest import MANIFEST
 from retrieval.approximate import NEIGHBOURS, least_true, recalls, rescored, tune
+from retrieval.milvus_collection import (
+    MOST_KEYS,
+    all_keys,
+    connect,
+    count_rows,
+    create,
+    location,
+    numbers_of,
+    prefix,
+    present_keys,
+    told,
+)
 from retrieval.vectors import ExactStore
 
 if TYPE_CHECKING:
@@ -33,13 +41,8 @@ if TYPE_CHECKING:
 
 KIND = "milvus"
 KEYS = "keys.npy"
-LITE = "milvus.db"
-TOKEN = "MEDQA_MILVUS_TOKEN"
-_IDENTITY = "milvus.id"
 _BLOCK = 1000
 """Rows sent at once: 1.5 MB of 384-dimensional float32, far below the server's limit of 64 MB per message."""
-_MOST_KEYS = 10_000
-"""Keys named in one filter: an expression of some 200 kB, which Milvus Lite evaluates in 0.2 s."""
 _MOST_RESULTS = 16_384
 """Milvus' own limit of results per query."""
 _EFS = (64, 96, 128, 192, 256, 384, 512, 768, 1024)
@@ -76,9 +79,9 @@ class MilvusStore:
         numbers = np.load(folder / KEYS)
         if len(numbers) != len(exact):
             raise ValueError(f"{KEYS} holds {len(numbers)} keys instead of {len(exact)}")
-        uri = _uri(folder.parent.parent, facts["uri"])
-        with _told(uri):
-            client = _client(uri)
+        uri = location(folder.parent.parent, facts["uri"])
+        with told(uri):
+            client = connect(uri)
             if not client.has_collection(facts["collection"]):
                 raise MedqaError(
                     f"wanted the collection {facts['collection']} in Milvus at {uri}, found none; send it again with: "
@@ -113,9 +116,9 @@ class MilvusStore:
         wanted = min(n, len(rows))
         admitted = np.zeros(len(self), dtype=bool)
         admitted[rows] = True
-        with _told(self._uri):
+        with told(self._uri):
             candidates = None
-            if allowed is None or len(rows) > _MOST_KEYS:
+            if allowed is None or len(rows) > MOST_KEYS:
                 candidates = self._among_all(vectors, wanted, admitted)
             if candidates is None:
                 candidates = self._among(vectors, wanted, rows)
@@ -127,8 +130,8 @@ class MilvusStore:
         Raises:
             MedqaError: Milvus cannot be reached.
         """
-        with _told(self._uri):
-            return len(self) - len(_present(self._client, self._collection, self._numbers))
+        with told(self._uri):
+            return len(self) - len(present_keys(self._client, self._collection, self._numbers))
 
     def _among_all(self, vectors: "np.ndarray", wanted: int, admitted: "np.ndarray") -> "np.ndarray | None":
         """Candidates by asking for ever more rows until enough admitted ones are among them; None beyond Milvus' limit."""
@@ -150,8 +153,8 @@ class MilvusStore:
 
         limit = min(max(1, wanted), _MOST_RESULTS)
         parts = [
-            self._ask(vectors, limit, f"key in {self._numbers[rows[start : start + _MOST_KEYS]].tolist()}")
-            for start in range(0, len(rows), _MOST_KEYS)
+            self._ask(vectors, limit, f"key in {self._numbers[rows[start : start + MOST_KEYS]].tolist()}")
+            for start in range(0, len(rows), MOST_KEYS)
         ]
         return np.concatenate(parts, axis=1) if parts else np.full((len(vectors), 1), -1)
 
@@ -176,7 +179,7 @@ class MilvusStore:
         return np.where(self._sorted[places] == numbers, self._order[places], -1)
 
     def _total(self) -> int:
-        return _count(self._client, self._collection)
+        return count_rows(self._client, self._collection)
 
 
 def write_rows(
@@ -190,17 +193,17 @@ def write_rows(
     """
     import numpy as np
 
-    numbers = _numbers(keys)
+    numbers = numbers_of(keys)
     np.save(folder / KEYS, numbers)
     exact = ExactStore.open(folder)
     kind = "FLAT" if len(numbers) <= storage.exact_up_to else "HNSW"
-    collection = f"{_prefix(index)}{sha256_bytes(encoder.encode())[:12]}_{exact.dim}_{kind.lower()}"
-    uri = _uri(index, storage.uri)
-    with _told(uri):
-        client = _client(uri)
+    collection = f"{prefix(index)}{sha256_bytes(encoder.encode())[:12]}_{exact.dim}_{kind.lower()}"
+    uri = location(index, storage.uri)
+    with told(uri):
+        client = connect(uri)
         if not client.has_collection(collection):
-            _create(client, collection, exact.dim, kind)
-        present = _present(client, collection, numbers)
+            create(client, collection, exact.dim, kind)
+        present = present_keys(client, collection, numbers)
         new = np.flatnonzero(~np.isin(numbers, present))
         for start in range(0, len(new), _BLOCK):
             rows = new[start : start + _BLOCK]
@@ -234,21 +237,21 @@ def sweep(index: Path, generations: Sequence[Path], uri: str | None) -> None:
         facts = read_json(folder / MANIFEST)["store"]
         if facts["kind"] == KIND and facts["uri"] == uri:
             needed.setdefault(facts["collection"], []).append(np.load(folder / KEYS))
-    where = _uri(index, uri)
-    with _told(where):
-        client = _client(where)
+    where = location(index, uri)
+    with told(where):
+        client = connect(where)
         for collection in client.list_collections():
-            if not collection.startswith(_prefix(index)):
+            if not collection.startswith(prefix(index)):
                 continue
             if collection not in needed:
                 client.drop_collection(collection)
                 continue
             wanted = np.unique(np.concatenate(needed[collection]))
-            if _count(client, collection) == len(wanted):
+            if count_rows(client, collection) == len(wanted):
                 continue
-            strangers = np.setdiff1d(_all_keys(client, collection), wanted)
-            for start in range(0, len(strangers), _MOST_KEYS):
-                client.delete(collection, ids=strangers[start : start + _MOST_KEYS].tolist())
+            strangers = np.setdiff1d(all_keys(client, collection), wanted)
+            for start in range(0, len(strangers), MOST_KEYS):
+                client.delete(collection, ids=strangers[start : start + MOST_KEYS].tolist())
             client.flush(collection)
 
 
@@ -274,98 +277,3 @@ def _tuned(
         "ef": ef, "recall": recall, "recall_target": storage.recall, "recall_at": NEIGHBOURS,
         "queries_tuning": (len(queries) + 1) // 2, "queries_held_aside": len(queries) // 2,
     }  # fmt: skip
-
-
-def _numbers(keys: Sequence[str]) -> "np.ndarray":
-    """63 bits of each key's SHA-256: integers make short filters. In a million keys two agree once in 20 million indexes."""
-    import numpy as np
-
-    numbers = np.array([int(sha256_bytes(key.encode())[:16], 16) >> 1 for key in keys], dtype=np.int64)
-    if len(np.unique(numbers)) != len(numbers):
-        raise MedqaError("wanted another key for every passage, found two alike; passage ids must be unique")
-    return numbers
-
-
-def _prefix(index: Path) -> str:
-    """Of this index' collections: a random name, made once, so that indexes on one server never meet."""
-    path = index / _IDENTITY
-    if not path.is_file():
-        write_atomically(path, os.urandom(6).hex() + "\n")
-    return f"medqa_{path.read_text(encoding='utf-8').strip()}_"
-
-
-def _uri(index: Path, uri: str | None) -> str:
-    return uri or str(index / LITE)
-
-
-def _client(uri: str) -> Any:
-    try:
-        from pymilvus import MilvusClient
-    except ImportError:
-        raise MedqaError(
-            "wanted the package pymilvus for retrieval.store=milvus, found none; install it with: pip install -e '.[milvus]'"
-        ) from None
-    for name in (
-        "pymilvus",
-        "grpc._server",
-    ):  # they log a traceback for every error that they also raise or work around
-        logging.getLogger(name).setLevel(logging.CRITICAL)
-    if "://" not in uri:
-        Path(uri).parent.mkdir(parents=True, exist_ok=True)
-    return MilvusClient(uri, token=os.environ.get(TOKEN, ""))
-
-
-@contextmanager
-def _told(uri: str) -> Iterator[None]:
-    """Errors of the client in one line."""
-    try:
-        yield
-    except MedqaError:
-        raise
-    except Exception as error:  # pymilvus raises its own, gRPC's and Milvus Lite's, which share no base class
-        if not type(error).__module__.startswith(("pymilvus", "milvus_lite", "grpc")):
-            raise
-        reason = " ".join(str(error).split())[:200]
-        advice = (
-            "is the server up?" if "://" in uri else "Milvus Lite serves one process at a time: is another using it?"
-        )
-        raise MedqaError(f"wanted Milvus at {uri}, found: {reason}; {advice}") from error
-
-
-def _create(client: Any, collection: str, dim: int, kind: str) -> None:
-    from pymilvus import DataType
-
-    schema = client.create_schema(auto_id=False, enable_dynamic_field=False)
-    schema.add_field("key", DataType.INT64, is_primary=True)
-    schema.add_field("vector", DataType.FLOAT_VECTOR, dim=dim)
-    params = client.prepare_index_params()
-    # M and efConstruction: hnswlib's defaults for embeddings of some hundred dimensions; ef is tuned.
-    shape = {"M": 32, "efConstruction": 200} if kind == "HNSW" else {}
-    params.add_index("vector", index_type=kind, metric_type="IP", params=shape)
-    client.create_collection(collection, schema=schema, index_params=params, consistency_level="Strong")
-
-
-def _present(client: Any, collection: str, numbers: "np.ndarray") -> "np.ndarray":
-    import numpy as np
-
-    client.load_collection(collection)
-    found: list[int] = []
-    for start in range(0, len(numbers), _MOST_KEYS):
-        asked = numbers[start : start + _MOST_KEYS].tolist()
-        found += [row["key"] for row in client.query(collection, filter=f"key in {asked}", output_fields=["key"])]
-    return np.array(found, dtype=np.int64)
-
-
-def _all_keys(client: Any, collection: str) -> "np.ndarray":
-    import numpy as np
-
-    iterator = client.query_iterator(collection, batch_size=_MOST_KEYS, filter="key >= 0", output_fields=["key"])
-    found: list[int] = []
-    while batch := iterator.next():
-        found += [row["key"] for row in batch]
-    iterator.close()
-    return np.array(found, dtype=np.int64)
-
-
-def _count(client: Any, collection: str) -> int:
-    return int(client.query(collection, filter="", output_fields=["count(*)"])[0]["count(*)"])

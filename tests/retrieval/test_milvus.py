@@ -12,6 +12,7 @@ from retrieval.build import build_index, update_index
 from retrieval.contents import load_contents
 from retrieval.filters import make_filters
 from retrieval.index import Index
+from retrieval.milvus_collection import count_rows
 from retrieval.ranking import Ranking
 from retrieval.stores import Storage
 from retrieval.verify import verify_index
@@ -43,7 +44,7 @@ def store(index):
 
 def rows_in(index):
     dense = load_contents(generations.current(index)).dense
-    return milvus._count(dense._client, dense._collection)
+    return count_rows(dense._client, dense._collection)
 
 
 def hits(index, filters=None, k=10):
@@ -70,7 +71,7 @@ def test_wide_filters_and_many_keys(tmp_path, monkeypatch):
     vectors = SmallEncoder().encode_queries(QUESTIONS)
     allowed = np.arange(0, 120, 2)
     truth = contents.dense._exact.search(vectors, 10, allowed)
-    monkeypatch.setattr(milvus, "_MOST_KEYS", 25)
+    monkeypatch.setattr(milvus, "MOST_KEYS", 25)
     scores, rows = contents.dense.search(vectors, 10, allowed)  # asks for ever more
     assert np.array_equal(np.sort(scores), np.sort(truth[0])) and (rows % 2 == 0).all()
     monkeypatch.setattr(milvus, "_MOST_RESULTS", 12)
