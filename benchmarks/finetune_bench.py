@@ -4,7 +4,7 @@ import gc
 import random
 import time
 from pathlib import Path
-from typing import Any
+from typing import Any, Literal
 
 from benchmarks.phi3_mini_shape import SHAPE
 
@@ -21,7 +21,7 @@ class Bench:
 
     def __init__(self, lengths: list[list[int]], tiny: bool, work: Path) -> None:
         self.tiny, self.work = tiny, work
-        self.device = "cpu" if tiny else "cuda"
+        self.device: Literal["cpu", "cuda"] = "cpu" if tiny else "cuda"
         rng = random.Random(0)
         top = (TINY if tiny else SHAPE)["vocab_size"] - 1
         scale = 8 if tiny else 1

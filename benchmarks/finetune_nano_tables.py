@@ -4,30 +4,22 @@ import math
 from collections.abc import Sequence
 from typing import Any
 
+from finetune.search_ranking import Interval, t_interval
+
 MIXES = ("closed_book", "grounded", "mixed")
 ORDERS = ("mixed", "padded", "packed", "by_length", "short_first", "easy_first")
 """Variants over the same rows; the others are held against the first: rows padded to their batch's longest, in random order."""
 SHOWN = {"mixed": "random (reference)", "padded": "padded to the maximum", "by_length": "batches of like length"}
 SHOWN |= {"short_first": "curriculum: short first", "easy_first": "curriculum: easy first"}
-T_975 = {1: 12.706, 2: 4.303, 3: 3.182, 4: 2.776, 5: 2.571, 6: 2.447, 7: 2.365, 8: 2.306, 9: 2.262}
-"""97.5 % point of Student's t by degrees of freedom."""
 
 
-def interval(values: Sequence[float]) -> tuple[float, float, float]:
-    """(mean, lower, upper) of the 95 % interval by Student's t; no bounds (infinite) for a single value."""
-    n = len(values)
-    mean = sum(values) / n
-    if n < 2:
-        return mean, -math.inf, math.inf
-    half = T_975.get(n - 1, 1.96) * math.sqrt(sum((v - mean) ** 2 for v in values) / (n - 1) / n)
-    return mean, mean - half, mean + half
-
-
-def verdict(low: float, high: float) -> str:
-    """Whether a change of the loss within these bounds is a help."""
-    if high < 0:
+def verdict(change: Interval) -> str:
+    """Whether a change of the loss is a help."""
+    if change.low is None or change.high is None:
+        return "one seed"
+    if change.high < 0:
         return "helped"
-    return "harmed" if low > 0 else "no difference shown"
+    return "harmed" if change.low > 0 else "no difference shown"
 
 
 def by_seed(cells: dict[str, Any], name: str) -> dict[int, dict[str, Any]]:
@@ -85,10 +77,9 @@ def _difference(cells: dict[str, Any], name: str, measure: str) -> tuple[str, st
     values = differences(cells, name, measure)
     if name == ORDERS[0] or not values:
         return "–", "–"
-    mean, low, high = interval(values)
-    if len(values) < 2:
-        return f"{mean:+.4f}", "one seed"
-    return f"{mean:+.4f} [{low:+.4f}, {high:+.4f}]", verdict(low, high)
+    change = t_interval(values)
+    bounds = "" if change.low is None else f" [{change.low:+.4f}, {change.high:+.4f}]"
+    return f"{change.value:+.4f}{bounds}", verdict(change)
 
 
 def speed_table(cells: dict[str, Any]) -> list[str]:

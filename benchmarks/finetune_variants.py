@@ -35,7 +35,7 @@ def ours(bench: Bench, kind: str, steps: int, watchers: tuple[Any, ...] = (), **
     model = add_lora(bench.base(kind), TARGETS, 16, 32, 0.1)[0]
     built = bench.sync() - began
     began = bench.sync()
-    compute = Compute(bench.device, "bfloat16", "")  # type: ignore[arg-type]
+    compute = Compute(bench.device, "bfloat16", "")
     train(model, rows, rows[:4], 0, plan, compute, folder, "0" * 64, [watch, *watchers])
     total = bench.sync() - began
     order = epoch_order(lengths, plan.batch_size * plan.accumulation, 0, 0, plan.sampling)

@@ -246,7 +246,8 @@ def main() -> None:
     args = parser.parse_args()
     if unknown := sorted(set(args.parts) - set(PARTS)):
         parser.error(f"wanted --parts of {', '.join(PARTS)}; found {', '.join(unknown)}")
-    if "medquad" in args.parts and not args.sheets and not (args.corpus and args.index):
+    searches = args.save_sheets or ("medquad" in args.parts and not args.sheets)
+    if searches and not (args.corpus and args.index):
         parser.error("wanted --corpus and --index, or --sheets, for the part medquad; or --parts made-up,speed")
     prepare(offline=True)
     if args.save_sheets:

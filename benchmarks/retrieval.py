@@ -252,12 +252,15 @@ def main() -> None:
     parser.add_argument("--index", type=Path, help="an index made by medqa index build")
     parser.add_argument("--consumer", type=Path, help="questions with judged answers; left out: that part is")
     parser.add_argument("--split", default="test", choices=("validation", "test", "all"))
-    parser.add_argument("--parts", default=list(PARTS), type=lambda text: text.split(","), metavar=",".join(PARTS))
+    parser.add_argument("--parts", type=lambda text: text.split(","), metavar=",".join(PARTS))
     parser.add_argument("--weight", type=float, help="BM25's share (default: the one that ships)")
     parser.add_argument("--variety", type=float, default=Ranking().variety)
     parser.add_argument("--limit", type=int, help="only so many questions: a smoke run")
     parser.add_argument("--seed", type=int, default=0)
     args = parser.parse_args()
+    if args.index and args.parts:
+        parser.error("wanted --index or --parts, found both: an index has no parts; leave one of them out")
+    args.parts = args.parts or list(PARTS)
     if unknown := sorted(set(args.parts) - set(PARTS)):
         parser.error(f"wanted --parts of {', '.join(PARTS)}; found {', '.join(unknown)}")
     prepare(offline=True)

@@ -7,9 +7,10 @@ import pytest
 from benchmarks import finetune_nano, finetune_nano_cell
 from benchmarks.finetune_nano import VARIANTS, main
 from benchmarks.finetune_nano_cell import as_closed_book, draw_rows, of_mix, supervised
-from benchmarks.finetune_nano_tables import interval, order_table, verdict
+from benchmarks.finetune_nano_tables import order_table, verdict
 from finetune.examples import Example
 from finetune.jsonl import write_examples
+from finetune.search_ranking import Interval, t_interval
 from rag.prompt import REFUSAL, Source
 
 MORE = " The airways are swollen." * 3
@@ -48,10 +49,10 @@ def test_rows_are_drawn_by_seed_up_to_the_tokens(tokenizer):
 
 
 def test_a_difference_is_a_help_only_if_its_interval_says_so():
-    mean, low, high = interval([-0.02, -0.021, -0.019])
-    assert mean == pytest.approx(-0.02) and low == pytest.approx(-0.02 - 4.303 * 0.001 / 3**0.5)
-    assert verdict(low, high) == "helped" and verdict(-high, -low) == "harmed"
-    assert verdict(*interval([-0.1, 0.1])[1:]) == verdict(*interval([-0.1])[1:]) == "no difference shown"
+    change = t_interval([-0.02, -0.021, -0.019])
+    assert change.value == pytest.approx(-0.02) and change.low == pytest.approx(-0.02 - 4.3026527 * 0.001 / 3**0.5)
+    assert verdict(change) == "helped" and verdict(Interval(0.02, -change.high, -change.low)) == "harmed"
+    assert verdict(t_interval([-0.1, 0.1])) == "no difference shown" and verdict(t_interval([-0.1])) == "one seed"
 
 
 def test_seeds_are_paired_and_failed_cells_left_out():
