@@ -1,13 +1,14 @@
 """QLoRA on two GPUs against one, in one run: DDP and FSDP, Phi-3-mini's true shape.
 
-    python benchmarks/finetune_two_gpus.py            two CUDA GPUs, no network, four to six minutes
+    python benchmarks/finetune_two_gpus.py            two CUDA GPUs, no network, eight to ten minutes
     python benchmarks/finetune_two_gpus.py --tiny     the same steps on the CPU in a tiny shape: does it run?
 
 The 3.8B parameters are random and so are the words: speed and memory mean something, losses only that all variants start
 from the same one. Answer lengths are log-normal with MedQuAD's median (138 words) and 90th percentile (380). Each variant is
-the command line that a person would type, by ``configs/phi3-mini-fsdp.yaml``: the work per GPU is the same, so that two GPUs do
-twice the work per step. Prints a table and, last, one JSON line; a variant that fails is null, with its reason.
-``--set finetune.x=y`` changes the recipe of all variants.
+the command line that a person would type, by ``configs/phi3-mini-fsdp.yaml`` (rows padded to the longest of their batch) or
+``configs/phi3-mini-qlora.yaml`` (packs of one length, compiled layers): the work per GPU is the same, so that two GPUs do
+twice the work per step, and the first step, which compiles and warms up, is not in the speeds. Prints a table and, last,
+one JSON line; a variant that fails is null, with its reason. ``--set finetune.x=y`` changes the recipe of all variants.
 """
 
 import argparse
@@ -16,12 +17,14 @@ import math
 import multiprocessing
 import os
 import random
+import re
 import shutil
 import subprocess
 import sys
 import tempfile
 import threading
 import time
+from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
 
@@ -38,8 +41,30 @@ SPREAD = (
     math.log(P90_WORDS / MEDIAN_WORDS) / 1.2816
 )  # of the normal behind the log-normal; 1.2816 is its 90th percentile
 VALIDATION = 16
+ROW_TOKENS = 240
+"""Fewer than a row has in the mean, question and markers included: so many are made that there are enough for the packs."""
+
+
+@dataclass(frozen=True, slots=True)
+class Variant:
+    """A recipe on some GPUs."""
+
+    processes: int
+    config: str
+    sharding: str = "none"
+
+
+PADDED, PACKED = "phi3-mini-fsdp", "phi3-mini-qlora"
+VARIANTS = {
+    "one GPU": Variant(1, PADDED),
+    "DDP": Variant(2, PADDED),
+    "FSDP": Variant(2, PADDED, "fsdp"),
+    "one GPU, packs": Variant(1, PACKED),
+    "DDP, packs": Variant(2, PACKED),
+}
 LIMIT_S = 170
 """Seconds for one variant: three of them and the making of the model stay below ten minutes even when one hangs."""
+FIGURES = ("tokens_per_second", "steps", "train_seconds", "first_step_seconds", "base_eval_loss", "best_eval_loss")
 
 
 def write_rows(path: Path, count: int, shortest: float) -> None:
@@ -76,19 +101,14 @@ def save_random_model(folder: Path, shape: dict[str, int], device: str) -> None:
     tokenizer.save_pretrained(folder)
 
 
-def run_variant(name: str, processes: int, sets: dict[str, Any]) -> dict[str, Any]:
+def run_variant(name: str, variant: Variant, sets: dict[str, Any]) -> dict[str, Any]:
     """One training run in processes of its own; its figures, or None with the reason."""
     launch = [sys.executable, "-m"]
-    if processes > 1:
-        launch += ["torch.distributed.run", "--standalone", "--nproc-per-node", str(processes), "-m"]
-    arguments = [
-        "medqa.cli",
-        "finetune",
-        "generator",
-        "--json",
-        "--config",
-        str(PROJECT / "configs/phi3-mini-fsdp.yaml"),
-    ]
+    if variant.processes > 1:
+        launch += ["torch.distributed.run", "--standalone", "--nproc-per-node", str(variant.processes), "-m"]
+    config = PROJECT / f"configs/{variant.config}.yaml"
+    arguments = ["medqa.cli", "finetune", "generator", "--json", "--config", str(config)]
+    arguments += ["--set", f"finetune.sharding={variant.sharding}"]
     arguments += [part for key, value in sets.items() for part in ("--set", f"{key}={value}")]
     environment = os.environ | {"PYTHONPATH": f"{PROJECT}{os.pathsep}{os.environ.get('PYTHONPATH', '')}"}
     environment.setdefault("OMP_NUM_THREADS", "4")
@@ -103,17 +123,24 @@ def run_variant(name: str, processes: int, sets: dict[str, Any]) -> dict[str, An
             reason = f"not done after {LIMIT_S} s: {_reason((error.stderr or b'').decode(errors='replace'))}"
     figures: dict[str, Any] = {
         "variant": name,
-        "gpus": processes,
+        "recipe": variant.config,
+        "gpus": variant.processes,
         "reason": reason,
         "wall_s": time.perf_counter() - began,
     }
     if reason is None:
         summary = json.loads(done.stdout)
-        figures |= {k: summary[k] for k in ("tokens_per_second", "steps", "base_eval_loss", "best_eval_loss")}
+        figures |= {k: summary[k] for k in FIGURES}
+        figures["tokens_per_second"] = without_first_step(**{k: summary[k] for k in FIGURES[:4]})
     else:
-        figures |= dict.fromkeys(("tokens_per_second", "steps", "base_eval_loss", "best_eval_loss"))
+        figures |= dict.fromkeys(FIGURES)
         print(f"{name} failed: {reason}", file=sys.stderr, flush=True)
     return figures | {"peak_gib": [round(p / 1024, 2) for p in peaks] or None}
+
+
+def without_first_step(tokens_per_second: float, steps: int, train_seconds: float, first_step_seconds: float) -> float:
+    """Tokens a second of all steps but the first, which are taken to hold as many tokens each."""
+    return tokens_per_second * train_seconds * (steps - 1) / steps / (train_seconds - first_step_seconds)
 
 
 class peak_memory:  # in lower case, as it reads in a with statement
@@ -148,19 +175,20 @@ def _reason(stderr: str) -> str:
 
 
 def table(results: list[dict[str, Any]]) -> str:
-    """Markdown; ratios against the first variant."""
-    base = results[0]["tokens_per_second"]
+    """Markdown; ratios against one GPU with the same recipe."""
+    alone = {r["recipe"]: r["tokens_per_second"] for r in results if r["gpus"] == 1}
     lines = [
-        "| variant | GPUs | real tokens/s | against one | peak GiB per GPU | loss before |",
-        "|---|---|---|---|---|---|",
+        "| variant | GPUs | real tokens/s | against one | first step | peak GiB per GPU | loss before |",
+        "|---|---|---|---|---|---|---|",
     ]
     for r in results:
-        speed = r["tokens_per_second"]
+        speed, base = r["tokens_per_second"], alone.get(r["recipe"])
         ratio = f"{speed / base:.2f}" if speed and base else "–"
         memory = "–" if r["peak_gib"] is None else ", ".join(f"{p:.1f}" for p in r["peak_gib"])
         shown = f"{speed:,.0f}" if speed else f"– ({r['reason']})"
         loss = "–" if r["base_eval_loss"] is None else f"{r['base_eval_loss']:.4f}"
-        lines.append(f"| {r['variant']} | {r['gpus']} | {shown} | {ratio} | {memory} | {loss} |")
+        first = "–" if r["first_step_seconds"] is None else f"{r['first_step_seconds']:.1f} s"
+        lines.append(f"| {r['variant']} | {r['gpus']} | {shown} | {ratio} | {first} | {memory} | {loss} |")
     return "\n".join(lines)
 
 
@@ -168,9 +196,18 @@ def main() -> None:
     """Make the model, run the variants, print."""
     parser = argparse.ArgumentParser(description="QLoRA on two GPUs against one.")
     parser.add_argument("--steps", type=int, default=30, help="optimiser steps per variant")
+    parser.add_argument(
+        "--variants",
+        default=list(VARIANTS),
+        type=lambda text: text.split(";"),
+        metavar="A;B",
+        help=f"of {list(VARIANTS)}",
+    )
     parser.add_argument("--tiny", action="store_true", help="a smoke run on the CPU")
     parser.add_argument("--set", action="append", default=[], metavar="KEY=VALUE", help="for all variants; repeatable")
     chosen = parser.parse_args()
+    if unknown := sorted(set(chosen.variants) - set(VARIANTS)):
+        parser.error(f"wanted --variants of {'; '.join(VARIANTS)}, found {'; '.join(unknown)}")
     prepare(offline=True)
     work = Path(tempfile.mkdtemp(prefix="two-gpus-"))
     try:
@@ -186,19 +223,29 @@ def main() -> None:
             raise SystemExit(f"the random model could not be made (exit code {maker.exitcode})")
         made = round(time.perf_counter() - began, 1)
         per_gpu = 2 if chosen.tiny else 8
-        write_rows(work / "rows.jsonl", chosen.steps * per_gpu * 2, 0.2 if chosen.tiny else 1.0)
+        pack = 256 if chosen.tiny else 8192
+        shortest = 0.2 if chosen.tiny else 1.0
+        write_rows(work / "padded.jsonl", chosen.steps * per_gpu * 2, shortest)
+        write_rows(work / "packed.jsonl", int(chosen.steps * 2 * pack / (ROW_TOKENS * shortest)), shortest)
         common = {
             "offline": True, "corpus": work / "none", "generator.model": work / "base", "generator.device": device,
-            "finetune.examples": work / "rows.jsonl", "finetune.batch_size": per_gpu, "finetune.max_steps": chosen.steps,
+            "finetune.max_steps": chosen.steps,
             "finetune.eval_steps": chosen.steps, "finetune.eval_examples": VALIDATION, "finetune.warmup_steps": 2,
             "finetune.report_to": "none",
             **({"generator.quantize": "none"} if chosen.tiny else {}),
             **dict(text.split("=", 1) for text in chosen.set),
         }  # fmt: skip
+        by_recipe: dict[str, dict[str, Any]] = {
+            PADDED: {"finetune.examples": work / "padded.jsonl", "finetune.batch_size": per_gpu},
+            PACKED: {"finetune.examples": work / "packed.jsonl", "finetune.pack_length": pack}
+            | ({"finetune.max_length": pack, "finetune.compile": False} if chosen.tiny else {}),
+        }
         results = []
-        for name, processes, sharding in (("one GPU", 1, "none"), ("DDP", 2, "none"), ("FSDP", 2, "fsdp")):
-            sets = common | {"finetune.sharding": sharding, "finetune.out": work / f"adapter-{name.replace(' ', '-')}"}
-            results.append(run_variant(name, processes, sets))
+        for name in chosen.variants:
+            variant = VARIANTS[name]
+            sets = common | by_recipe[variant.config]
+            sets |= {"finetune.out": work / f"adapter-{re.sub('[^A-Za-z]+', '-', name)}"}
+            results.append(run_variant(name, variant, sets))
             print(json.dumps(results[-1]), file=sys.stderr, flush=True)
     finally:
         shutil.rmtree(work, ignore_errors=True)

@@ -1,6 +1,7 @@
 """The QLoRA recipe on Phi-3-mini's true shape: does it run, how fast, in how much memory?
 
     python benchmarks/phi3_mini_shape.py --examples EXAMPLES.jsonl
+    python benchmarks/phi3_mini_shape.py                             serving alone: what a guess of ten tokens costs to check
 
 Needs a CUDA GPU, no network: the 3.8B parameters are random, so speed and memory mean something and answers do not. Trains a
 few steps by ``configs/phi3-mini-qlora.yaml``, loads the adapter on the 4-bit base as serving does, and answers a question.
@@ -10,6 +11,7 @@ few steps by ``configs/phi3-mini-qlora.yaml``, loads the adapter on the 4-bit ba
 import argparse
 import json
 import shutil
+import statistics
 import sys
 import tempfile
 import time
@@ -20,6 +22,7 @@ sys.path.insert(0, str(Path(__file__).resolve().parent.parent))
 
 from medqa.environment import prepare
 from medqa.paths import PROJECT
+from medqa.settings import GeneratorSettings
 
 # microsoft/Phi-3-mini-4k-instruct's config.json.
 SHAPE = {
@@ -52,13 +55,50 @@ def save_random_model(folder: Path) -> None:
     torch.cuda.empty_cache()
 
 
+def pass_ms(model: Any, prompt: int, new: int, repeats: int = 30) -> float:
+    """Milliseconds (median) of a forward pass over ``new`` tokens, one or a guess to check, after ``prompt`` tokens."""
+    import torch
+
+    ids = torch.randint(10, 8000, (1, prompt + new), device=model.device)
+    times = []
+    with torch.inference_mode():
+        cache = model(input_ids=ids[:, :prompt], use_cache=True, logits_to_keep=1).past_key_values
+        for _ in range(repeats):
+            torch.cuda.synchronize()
+            began = time.perf_counter()
+            model(input_ids=ids[:, prompt:], past_key_values=cache, use_cache=True)
+            torch.cuda.synchronize()
+            times.append(1000 * (time.perf_counter() - began))
+            cache.crop(prompt)
+    return statistics.median(times)
+
+
+def serve(base: Path, adapter: Path | None) -> tuple[Any, dict[str, Any]]:
+    """The 4-bit model as the chat loads it, and what a forward pass of one token and of a guess takes."""
+    import torch
+
+    from rag.generators import load_model
+
+    torch.cuda.empty_cache()
+    torch.cuda.reset_peak_memory_stats()
+    began = time.perf_counter()
+    model = load_model(
+        str(base), str(adapter) if adapter else None, quantize="nf4", device="cuda", max_new_tokens=64,
+        prompt_tokens=1536, batch_size=1, offline=True,
+    )  # fmt: skip
+    loaded = time.perf_counter() - began
+    guess = GeneratorSettings().lookup_tokens + 1  # and the token that follows whatever is accepted of it
+    with model.opened() as (inner, _):
+        passes = {str(n): round(pass_ms(inner, 800, n), 2) for n in (1, guess)}
+    return model, {"serve_load_s": round(loaded, 1), "serve_ms_per_pass_of_tokens": passes}
+
+
 def run(examples: Path, work: Path, steps: int) -> dict[str, Any]:
     """Train and answer; the figures."""
     import torch
 
     from finetune.command import train_generator
     from medqa.settings import load_settings
-    from rag.generators import load_model
 
     base, adapter = work / "phi3-mini-random", work / "adapter"
     began = time.perf_counter()
@@ -82,20 +122,7 @@ def run(examples: Path, work: Path, steps: int) -> dict[str, Any]:
     )
     trained = time.perf_counter() - began
     train_peak = torch.cuda.max_memory_allocated()
-    torch.cuda.empty_cache()
-    torch.cuda.reset_peak_memory_stats()
-    began = time.perf_counter()
-    model = load_model(
-        str(base),
-        str(adapter),
-        quantize="nf4",
-        device="cuda",
-        max_new_tokens=64,
-        prompt_tokens=1536,
-        batch_size=1,
-        offline=True,
-    )
-    loaded = time.perf_counter() - began
+    model, figures = serve(base, adapter)
     began = time.perf_counter()
     draft = model.draft(["What is asthma?"], [None])[0]
     return {
@@ -107,7 +134,7 @@ def run(examples: Path, work: Path, steps: int) -> dict[str, Any]:
         "train_peak_gib": round(train_peak / 2**30, 2),
         "loss_before": summary["base_eval_loss"],
         "loss_after": summary["best_eval_loss"],
-        "serve_load_s": round(loaded, 1),
+        **figures,
         "serve_peak_gib": round(torch.cuda.max_memory_allocated() / 2**30, 2),
         "serve_tokens_per_s_batch_1": round(draft.new_tokens / (time.perf_counter() - began), 1),
     }
@@ -115,12 +142,17 @@ def run(examples: Path, work: Path, steps: int) -> dict[str, Any]:
 
 if __name__ == "__main__":
     parser = argparse.ArgumentParser(description="QLoRA on Phi-3-mini's shape with random weights.")
-    parser.add_argument("--examples", type=Path, required=True)
+    parser.add_argument("--examples", type=Path, help="to train on; without them only serving is measured")
     parser.add_argument("--steps", type=int, default=12)
     chosen = parser.parse_args()
     prepare(offline=True)
     folder = Path(tempfile.mkdtemp(prefix="phi3-mini-"))
     try:
-        print(json.dumps(run(chosen.examples, folder, chosen.steps)))
+        if chosen.examples:
+            figures = run(chosen.examples, folder, chosen.steps)
+        else:
+            save_random_model(folder / "base")
+            figures = serve(folder / "base", None)[1]
+        print(json.dumps(figures))
     finally:
         shutil.rmtree(folder, ignore_errors=True)

@@ -277,7 +277,9 @@ def _describe(examples: Sequence[Example], rows: EncodedSet, eval_rows: EncodedS
 
 
 def _summary(manifest: dict[str, Any]) -> dict[str, Any]:
-    names = ("base_eval_loss", "best_eval_loss", "best_step", "steps", "tokens_per_second")
+    names = (
+        "base_eval_loss", "best_eval_loss", "best_step", "steps", "tokens_per_second", "train_seconds", "first_step_seconds",
+    )  # fmt: skip
     return {"base": manifest["base"]["name"], **{name: manifest[name] for name in names}}
 
 

@@ -50,6 +50,8 @@ def save_result(
         "best_step": outcome.best_step,
         "steps": outcome.step,
         "tokens_per_second": outcome.tokens_per_second,
+        "train_seconds": outcome.seconds,
+        "first_step_seconds": outcome.first_step_seconds,
         **facts,
         "curve": CURVE if save_curve(outcome.state["log_history"], folder / CURVE) else None,
     }
