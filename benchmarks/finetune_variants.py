@@ -14,11 +14,12 @@ RECIPE_EVAL_STEPS = 100
 
 def ours(bench: Bench, kind: str, steps: int, watchers: tuple[Any, ...] = (), **changes: Any) -> dict[str, Any]:
     """Our own training run, by a plan like the recipes'; ``watchers`` are more callbacks."""
+    from finetune.arguments import TrainPlan
     from finetune.lora import add_lora
     from finetune.model import Compute
     from finetune.packing import plan_packs
     from finetune.sampling import epoch_order
-    from finetune.train import TrainPlan, train
+    from finetune.train import train
 
     plan = TrainPlan(
         learning_rate=2e-4, epochs=1, max_steps=WARM + steps, warmup_steps=2, batch_size=1, accumulation=1,

@@ -3,9 +3,9 @@
 from dataclasses import replace
 from typing import Literal
 
+from finetune.arguments import TrainPlan
 from finetune.memory import Load, Shape, check_fit, free_memory, largest_micro_batch
 from finetune.model import Compute
-from finetune.train import TrainPlan
 from medqa.errors import MedqaError
 from medqa.processes import say
 from medqa.settings import FinetuneSettings

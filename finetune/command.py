@@ -6,6 +6,7 @@ from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
 from finetune.answers import mean_rouge_l
+from finetune.arguments import TrainPlan
 from finetune.checkpoints import checkpoint_folder, remove_checkpoints
 from finetune.checks import fitting_plan, memory_load, refuse_contradictions
 from finetune.examples import Example, Shares
@@ -21,7 +22,7 @@ from finetune.model import (
 )
 from finetune.result import save_result
 from finetune.tracking import check_tracker, tracking
-from finetune.train import TrainOutcome, TrainPlan, train
+from finetune.train import TrainOutcome, train
 from ingest.corpus import Corpus, read_corpus
 from medqa.adapter import KIND, MAKE
 from medqa.base_model import base_fingerprint, load_tokenizer, portable_name, resolve_model
@@ -198,6 +199,7 @@ def load_examples(settings: Settings, corpus: Corpus | None, limit: int | None) 
         fs.max_answer_sentences,
         limit,
         fs.eval_examples,
+        fs.draws,
     )
 
 

@@ -73,8 +73,9 @@ def build_examples(
     shares: Shares,
     seed: int,
     max_answer_sentences: int,
+    draws: int = 1,
 ) -> list[Example]:
-    """One example per pair, sorted by id.
+    """``draws`` examples per pair, each draw sorted by id.
 
     Args:
         pairs: pairs of train, or of validation; never of test.
@@ -83,6 +84,8 @@ def build_examples(
         shares: the mix of kinds; kept exactly, up to rounding.
         seed: decides every draw, together with the pair's id.
         max_answer_sentences: longest target, in sentences.
+        draws: how often each pair is asked, each time of a kind, with sources and in an order drawn anew: the same question is
+            answered from its passage in one draw and refused without it in another.
 
     Raises:
         MedqaError: pairs of test, a pair without passages, or refusals wanted where no pair has a distractor.
@@ -95,7 +98,23 @@ def build_examples(
     bare = sorted(p.id for p in pairs if p.id not in own)
     if bare:
         raise MedqaError(f"wanted at least one passage for every pair, found none for {len(bare)}, e.g. {bare[0]}")
-    kinds = assign_kinds([p.id for p in pairs], shares, seed)
+    examples = []
+    for draw in range(draws):
+        key = f"{seed}:{draw}" if draw else f"{seed}"
+        examples += _one_draw(pairs, own, neighbours, shares, key, max_answer_sentences)
+    return examples
+
+
+def _one_draw(
+    pairs: Sequence[QAPair],
+    own: Mapping[str, Sequence[Passage]],
+    neighbours: Mapping[str, Sequence[Passage]],
+    shares: Shares,
+    key: str,
+    max_answer_sentences: int,
+) -> list[Example]:
+    """One example per pair; ``key`` decides every draw."""
+    kinds = assign_kinds([p.id for p in pairs], shares, key)
     refusable = [p for p in pairs if kinds[p.id] == "refusal" and neighbours.get(p.id)]
     if "refusal" in kinds.values() and not refusable:
         raise MedqaError(
@@ -104,7 +123,7 @@ def build_examples(
         )
     examples = []
     for pair in sorted(pairs, key=lambda p: p.id):
-        rng = random.Random(f"{seed}:{pair.id}")
+        rng = random.Random(f"{key}:{pair.id}")
         distractors = neighbours.get(pair.id, ())
         kind = kinds[pair.id]
         if kind == "closed_book":
@@ -116,9 +135,9 @@ def build_examples(
     return examples
 
 
-def assign_kinds(ids: Sequence[str], shares: Shares, seed: int) -> dict[str, Kind]:
-    """Kind of each id: ids ranked by a seeded hash, cut at the cumulative shares (so the mix is exact, not approximate)."""
-    ranked = sorted(ids, key=lambda i: hashlib.sha256(f"{seed}:kind:{i}".encode()).digest())
+def assign_kinds(ids: Sequence[str], shares: Shares, key: str) -> dict[str, Kind]:
+    """Kind of each id: ids ranked by a hash with ``key``, cut at the cumulative shares: the mix is exact, not approximate."""
+    ranked = sorted(ids, key=lambda i: hashlib.sha256(f"{key}:kind:{i}".encode()).digest())
     weights = [getattr(shares, kind) for kind in KINDS]
     kinds: dict[str, Kind] = {}
     start, cumulated = 0, 0.0

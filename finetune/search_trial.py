@@ -8,13 +8,14 @@ from dataclasses import dataclass, replace
 from pathlib import Path
 from typing import Any
 
+from finetune.arguments import TrainPlan
 from finetune.attention import plain_attention
 from finetune.lora import add_lora
 from finetune.masking import IGNORE, Encoded
 from finetune.model import Compute
 from finetune.row_scores import RowScore, score_rows
 from finetune.search_space import Choice
-from finetune.train import TrainPlan, train
+from finetune.train import train
 from medqa.manifest import recipe_key
 
 

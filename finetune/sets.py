@@ -30,6 +30,7 @@ def build_sets(
     max_answer_sentences: int,
     train_limit: int | None,
     eval_limit: int,
+    draws: int = 1,
 ) -> tuple[list[Example], list[Example]]:
     """(training, validation) examples.
 
@@ -42,6 +43,7 @@ def build_sets(
         max_answer_sentences: longest target.
         train_limit: pairs used for training, drawn with the seed; None uses all.
         eval_limit: validation pairs used, drawn likewise.
+        draws: training examples per pair (``build_examples``); validation pairs are always asked once.
 
     Raises:
         MedqaError: no pairs of train or none of validation.
@@ -57,20 +59,21 @@ def build_sets(
     train_vectors = encoder.encode_passages([p.embedded_text for p in train_passages], progress=True)
     validation_vectors = encoder.encode_passages([p.embedded_text for p in validation_passages])
 
-    def examples(asking: Sequence[QAPair], shown: list[Passage], vectors: "np.ndarray") -> list[Example]:
+    def examples(asking: Sequence[QAPair], shown: list[Passage], vectors: "np.ndarray", draws: int) -> list[Example]:
         owners = {p.id: p for p in [*train, *validation]}
         queries = encoder.encode_queries([p.question for p in asking])
         neighbours = hard_negatives(asking, shown, owners, queries, vectors, NEIGHBOURS)
-        return build_examples(asking, shown, neighbours, shares, seed, max_answer_sentences)
+        return build_examples(asking, shown, neighbours, shares, seed, max_answer_sentences, draws)
 
     import numpy as np
 
     return (
-        examples(train, train_passages, train_vectors),
+        examples(train, train_passages, train_vectors, draws),
         examples(
             validation,
             [*train_passages, *validation_passages],
             np.concatenate([train_vectors, validation_vectors]),
+            1,
         ),
     )
 

@@ -79,6 +79,9 @@ class FinetuneSettings(Section):
     """Share with distractors only, answered by the refusal."""
     max_answer_sentences: int = Field(6, ge=1)
     """Grounded targets quote at most this many sentences."""
+    draws: int = Field(1, ge=1)
+    """Training examples per pair, each with a kind, sources and an order of its own: three draws in one epoch take as long as
+    one in three, and show a question once with its passage and once without."""
 
 
 class SearchSettings(Section):

@@ -43,6 +43,18 @@ def test_every_marker_points_to_the_source_that_holds_its_sentence():
     assert set(counts) == {1, 2, 3, 4, 5}  # the number varies
 
 
+def test_further_draws_ask_every_pair_again_in_another_way():
+    pairs = [make_pair(n) for n in range(60)]
+    args = pairs, to_passages(pairs), negatives(pairs, k=10), Shares(0, 0.5, 0.5), 0, 6
+    drawn = build_examples(*args, draws=3)
+    assert drawn[:60] == build_examples(*args)
+    assert Counter(e.id for e in drawn) == {p.id: 3 for p in pairs}
+    assert [Counter(e.kind for e in drawn[n : n + 60]) for n in (0, 60, 120)] == [Counter(grounded=30, refusal=30)] * 3
+    kinds = [{e.kind for e in drawn if e.id == p.id} for p in pairs]
+    assert kinds.count({"grounded", "refusal"}) > 30  # three draws at even odds: three in four show both
+    assert len({e.sources for e in drawn}) > 170
+
+
 def test_markers_are_spread_over_all_positions():
     cited = Counter(
         re.search(r"\[(\d)\]", e.answer).group(1)
@@ -93,9 +105,9 @@ def test_closed_book_answers_with_first_sentences_without_markers():
 
 
 def test_shares_are_exact():
-    kinds = Counter(assign_kinds([f"p{n}" for n in range(200)], MIX, seed=1).values())
+    kinds = Counter(assign_kinds([f"p{n}" for n in range(200)], MIX, "1").values())
     assert kinds == {"closed_book": 40, "grounded": 130, "refusal": 30}
-    assert set(assign_kinds(["a", "b"], Shares(0, 0, 2), 0).values()) == {"refusal"}
+    assert set(assign_kinds(["a", "b"], Shares(0, 0, 2), "0").values()) == {"refusal"}
 
 
 def test_same_seed_same_examples_whatever_the_order_of_rows(pairs):
@@ -129,9 +141,9 @@ def test_no_held_out_passage_reaches_a_training_example():
         for split in (["validation", "test"][n % 2],)
     ]
     encoder = WordEncoder()
-    made = build_sets([*held_out, *train], to_passages, encoder, MIX, 0, 6, train_limit=None, eval_limit=8)
+    made = build_sets([*held_out, *train], to_passages, encoder, MIX, 0, 6, train_limit=None, eval_limit=8, draws=2)
     train_ids, test_ids = {p.id for p in train}, {p.id for p in held_out if p.split == "test"}
-    assert len(made[0]) == 30 and len(made[1]) == 8
+    assert len(made[0]) == 60 and len(made[1]) == 8
     for example in made[0]:
         assert example.id in train_ids and set(example.source_pairs) <= train_ids
         assert "HELDOUT" not in example.answer + "".join(s.text for s in example.sources or ())

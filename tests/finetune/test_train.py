@@ -5,12 +5,13 @@ import signal
 import pytest
 import torch
 
+from finetune.arguments import TrainPlan
 from finetune.checkpoints import checkpoint_folder, find_resume, remove_checkpoints
 from finetune.examples import Shares
 from finetune.lora import add_lora
 from finetune.masking import encode_all
 from finetune.model import Compute
-from finetune.train import TrainPlan, train
+from finetune.train import train
 from medqa.errors import MedqaError
 from tests.tiny_phi3 import tiny_model
 

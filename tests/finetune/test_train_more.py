@@ -7,6 +7,7 @@ import pytest
 import torch
 
 from finetune.answers import greedy_answers, mean_rouge_l
+from finetune.arguments import training_arguments
 from finetune.curriculum import base_losses
 from finetune.lora import add_lora
 from finetune.masking import IGNORE, Encoded
@@ -192,3 +193,19 @@ def test_greedy_answers_are_the_argmax_of_each_prompt_alone(tokenizer):
                 break
         wanted.append(tokenizer.decode(ids[len(row.input_ids) - 1 :], skip_special_tokens=True).strip())
     assert greedy_answers(model, tokenizer, rows, 4) == wanted
+
+
+def test_one_process_uses_one_gpu_of_several(tmp_path, monkeypatch, capsys):
+    from transformers import TrainingArguments
+
+    def two_gpus(self):
+        if not hasattr(self, "_n_gpu"):
+            self._n_gpu = 2  # as the library counts them on such a machine
+        return self._n_gpu
+
+    monkeypatch.setattr(TrainingArguments, "n_gpu", property(two_gpus))
+    monkeypatch.setattr(TrainingArguments, "_setup_devices", torch.device("cpu"))
+    plan = replace(PLAN, batch_size=3)
+    arguments = training_arguments(plan, CPU, tmp_path, True, None)
+    assert (arguments.n_gpu, arguments.train_batch_size) == (1, 3)
+    assert "2 GPUs are there, one is used" in capsys.readouterr().err
