@@ -3,15 +3,19 @@
 import json
 
 import pytest
+import torch
 
 from benchmarks import finetune_nano, finetune_nano_cell
 from benchmarks.finetune_nano import VARIANTS, main
-from benchmarks.finetune_nano_cell import as_closed_book, draw_rows, of_mix, supervised
+from benchmarks.finetune_nano_cell import as_closed_book, draw_rows, of_mix, set_loss, supervised
 from benchmarks.finetune_nano_tables import order_table, verdict
 from finetune.examples import Example
 from finetune.jsonl import write_examples
+from finetune.masking import encode_example
+from finetune.model import Compute
 from finetune.search_ranking import Interval, t_interval
 from rag.prompt import REFUSAL, Source
+from tests.tiny_phi3 import tiny_model
 
 MORE = " The airways are swollen." * 3
 
@@ -46,6 +50,20 @@ def test_rows_are_drawn_by_seed_up_to_the_tokens(tokenizer):
     assert sum(map(supervised, rows[:-1])) < 300 <= sum(map(supervised, rows))
     with pytest.raises(ValueError, match="--supervised"):
         draw_rows(tokenizer, TRAIN, 0, 10**6, 256)
+
+
+def test_the_loss_of_a_set_is_the_mean_over_its_supervised_tokens(tokenizer):
+    rows = [r for e in VALIDATION if (r := encode_example(tokenizer, e, 256)) is not None]
+    model = tiny_model().train()
+    total = 0.0
+    for row in rows:  # alone, without padding, by torch's own loss
+        with torch.no_grad():
+            logits = model.eval()(torch.tensor([row.input_ids])).logits[0, :-1]
+        total += float(torch.nn.functional.cross_entropy(logits, torch.tensor(row.labels[1:]), reduction="sum"))
+    model.train()
+    found = set_loss(model, rows, tokenizer.pad_token_id, 3, Compute("cpu", "float32", "a test"))
+    assert found == pytest.approx(total / sum(map(supervised, rows)), rel=1e-5)
+    assert model.training and len({len(r.input_ids) for r in rows}) > 1  # left as it was; padding took part
 
 
 def test_a_difference_is_a_help_only_if_its_interval_says_so():
