@@ -7,9 +7,9 @@ from typing import Any
 from finetune.reranker_model import TrainableReranker
 from finetune.reranker_train import ListwisePlan, train_reranker_model
 from finetune.retriever import PassageMaker, base_folder, choose_scale, gate_hash, mix_of, say, split_pairs
+from finetune.retriever_data import TrainData
 from finetune.retriever_eval import GradedSet, Pool, Ranked, ValidationSet, cosines
 from finetune.retriever_result import card, publish
-from finetune.retriever_train import TrainData
 from ingest.corpus import read_corpus
 from medqa.base_model import base_fingerprint, portable_name
 from medqa.errors import GateFailed

@@ -8,7 +8,8 @@ from typing import TYPE_CHECKING, Any
 from finetune.augment import Mix
 from finetune.mining import mine, own_passages
 from finetune.reranker_model import TrainableReranker
-from finetune.retriever_train import POSITIVES, TrainData, draw_header
+from finetune.retriever_data import TrainData, draw_header
+from finetune.retriever_train import POSITIVES
 
 if TYPE_CHECKING:
     import numpy as np

@@ -6,10 +6,11 @@ from pathlib import Path
 from typing import Any
 
 from finetune.augment import Mix
+from finetune.retriever_data import TrainData
 from finetune.retriever_eval import GradedSet, Pool, ValidationSet, cosines, loses
 from finetune.retriever_model import TrainableEncoder, parallel_tokenising
 from finetune.retriever_result import card, publish
-from finetune.retriever_train import ContrastivePlan, TrainData, train_encoder
+from finetune.retriever_train import ContrastivePlan, train_encoder
 from finetune.sets import draw_pairs
 from ingest.corpus import read_corpus
 from medqa.base_model import base_fingerprint, portable_name

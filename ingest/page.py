@@ -1,16 +1,15 @@
 """``report.html``: the report of a corpus as one file for people, with plots, without scripts or anything from elsewhere."""
 
-from collections.abc import Mapping, Sequence
+from collections.abc import Mapping
 from itertools import pairwise
 from typing import Any
 
+from ingest.page_tables import absent, by_size, by_split, interval, median_interval
 from ingest.plots import MEASURES, figures
 from medqa.html import beside, counted, document, escaped, numeral, quoted, table_html, tile_html
 from medqa.records import SPLITS
 from medqa.svg import inline_svg
 
-_LISTED = 50  # rows of a table; report.json has them all
-_BANDS = ((1, 1), (2, 2), (3, 5), (6, 10), (11, 20), (21, 50), (51, 100), (101, 1000), (1001, None))  # sizes in a table
 _PHI_ACTIONS = {
     "report": "They are kept as they are and listed.",
     "mask": "What looks like it was masked in them.",
@@ -33,23 +32,12 @@ def to_html(report: Mapping[str, Any]) -> str:
         "Dropped rows": _drops(report, plots),
         "Near-duplicates and groups": _groups(report, plots),
         "Lengths": _lengths(report, plots),
-        "Question types": _by_split(report["by_type"], "type", "types", plots),
+        "Question types": by_split(report["by_type"], "type", "types", plots),
         "Topics": _topics(report, plots),
         "Personal data": _phi(report),
-        "Sources": _by_split(report["by_source"], "source", "sources", plots),
+        "Sources": by_split(report["by_source"], "source", "sources", plots),
     }
     return document("Corpus report", _summary(report), sections)
-
-
-def bands(sizes: Mapping[str, int]) -> list[tuple[str, int, int]]:
-    """Of a table size -> how many have it: ``(band of sizes, how many, rows in them)``, empty bands left out."""
-    found = []
-    for low, high in _BANDS:
-        inside = [(int(s), n) for s, n in sizes.items() if low <= int(s) and (high is None or int(s) <= high)]
-        name = f"over {low - 1:,}" if high is None else f"{low:,}" if low == high else f"{low:,} to {high:,}"
-        if inside:
-            found.append((name, sum(n for _, n in inside), sum(s * n for s, n in inside)))
-    return found
 
 
 def _summary(report: Mapping[str, Any]) -> str:
@@ -207,7 +195,7 @@ def _groups(report: Mapping[str, Any], plots: Mapping[str, str]) -> str:
         [
             said,
             _boilerplate(report.get("boilerplate")),
-            _sized(report, "cluster_sizes", "groups", "group", "How many groups have each size", plots),
+            by_size(report, "cluster_sizes", "groups", "group", "How many groups have each size", plots),
             table_html("The largest groups", header, largest),
             table_html("Answers that stand under several questions", ["#rows", "#topics", "*answer"], answers)
             or "<p>No answer stands under several questions.</p>",
@@ -227,22 +215,22 @@ def _boilerplate(found: Mapping[str, int] | None) -> str:
 def _lengths(report: Mapping[str, Any], plots: Mapping[str, str]) -> str:
     lengths = report.get("lengths")
     if not lengths:
-        return _absent("lengths", "lengths of questions and answers")
+        return absent("lengths", "lengths of questions and answers")
     parts = []
     for name in ("question", "answer"):
         histogram = lengths.get(name)
         if not histogram:
-            parts.append(_absent(f"lengths.{name}", f"lengths of {name}s"))
+            parts.append(absent(f"lengths.{name}", f"lengths of {name}s"))
             continue
         edges = histogram["edges"]
-        intervals = [*(_interval(low, high) for low, high in pairwise(edges[:-1])), f"{edges[-2]:,} or more"]
+        intervals = [*(interval(low, high) for low, high in pairwise(edges[:-1])), f"{edges[-2]:,} or more"]
         rows = [
             [interval, *(numeral(histogram[split][i]) for split in SPLITS)]
             for i, interval in enumerate(intervals)
             if any(histogram[split][i] for split in SPLITS)
         ]
         median = [
-            [split, numeral(sum(histogram[split])), _median(intervals, histogram[split])]
+            [split, numeral(sum(histogram[split])), median_interval(intervals, histogram[split])]
             for split in SPLITS
             if sum(histogram[split])
         ]
@@ -256,7 +244,7 @@ def _lengths(report: Mapping[str, Any], plots: Mapping[str, str]) -> str:
 def _topics(report: Mapping[str, Any], plots: Mapping[str, str]) -> str:
     topics = report.get("topics")
     if not topics:
-        return _absent("topics", "topics")
+        return absent("topics", "topics")
     if not topics["topics"]:
         return "<p>The data has no topics.</p>"
     kept = report["rows"]["kept"]
@@ -266,7 +254,7 @@ def _topics(report: Mapping[str, Any], plots: Mapping[str, str]) -> str:
         [
             f"<p>{counted(topics['topics'], 'topic')}; {numeral(topics['rows_with_topic'])} of {numeral(kept)} rows "
             "have one.</p>",
-            _sized(topics, "sizes", "topics", "topic", "How many topics have so many rows", plots, "topic-sizes"),
+            by_size(topics, "sizes", "topics", "topic", "How many topics have so many rows", plots, "topic-sizes"),
             beside("topics", f"{title}, rows of each", plots, table_html(title, ["topic", "#rows"], frequent)),
         ]
     )
@@ -275,7 +263,7 @@ def _topics(report: Mapping[str, Any], plots: Mapping[str, str]) -> str:
 def _phi(report: Mapping[str, Any]) -> str:
     phi = report.get("phi")
     if not phi:
-        return _absent("phi", "the screen for personal data")
+        return absent("phi", "the screen for personal data")
     if phi["action"] == "none":
         return "<p>The rows were not screened.</p>"
     if not phi["rows"]:
@@ -286,63 +274,6 @@ def _phi(report: Mapping[str, Any]) -> str:
         f"<p>{counted(phi['rows'], 'row')} with what looks like personal data. {said} A row can match several rules.</p>"
         + table_html("By rule", ["rule", "#rows"], rows)
     )
-
-
-def _by_split(table: Mapping[str, Mapping[str, int]], what: str, name: str, plots: Mapping[str, str]) -> str:
-    """Rows and shares of every category in every split, beside the plot."""
-    if not table:
-        return f"<p>The data has no {name}.</p>"
-    totals = {split: sum(counts[split] for counts in table.values()) for split in SPLITS}
-    rows = [
-        [
-            quoted(category) or "(none)",
-            *(
-                numeral(counts[s]) + (f" <small>{counts[s] / totals[s]:.1%}</small>" if totals[s] else "")
-                for s in SPLITS
-            ),
-        ]
-        for category, counts in list(table.items())[:_LISTED]
-    ]
-    more = len(table) - _LISTED
-    rest = f"<p>And {numeral(more)} more, in <code>report.json</code>.</p>" if more > 0 else ""
-    title = f"Rows by {what}, with their share of the split"
-    listed = table_html(title, [what, *(f"#{s}" for s in SPLITS)], rows)
-    return beside(name, f"Share of each {what} in the splits", plots, listed + rest)
-
-
-def _sized(
-    holder: Mapping[str, Any], key: str, what: str, one: str, title: str, plots: Mapping[str, str], plot: str = "groups"
-) -> str:
-    """A table size -> how many, in bands, beside its plot."""
-    sizes = holder.get(key)
-    if not sizes:
-        return _absent(key, f"sizes of {what}")
-    rows = [[band, numeral(count), numeral(members)] for band, count, members in bands(sizes)]
-    return beside(
-        plot,
-        title,
-        plots,
-        table_html(f"{what.capitalize()} by size", [f"rows of the {one}", f"#{what}", "#rows in all"], rows),
-    )
-
-
-def _median(intervals: Sequence[str], counts: Sequence[int]) -> str:
-    """The interval that holds the lower median of a histogram with rows."""
-    seen = 0
-    for interval, count in zip(intervals, counts, strict=True):
-        seen += count
-        if 2 * seen >= sum(counts):
-            return interval
-    raise AssertionError("unreachable: all rows were seen")
-
-
-def _interval(low: int, high: int) -> str:
-    """The whole numbers of ``[low, high)``."""
-    return f"{low:,}" if high - low == 1 else f"{low:,} to {high - 1:,}"
-
-
-def _absent(key: str, what: str) -> str:
-    return f"<p>Not shown: {what}. This report has no <code>{key}</code>; making the corpus again counts it.</p>"
 
 
 def _splits_of(crossings: Mapping[str, Any]) -> str:

@@ -11,9 +11,9 @@ from finetune.reranker import reordered, train_reranker
 from finetune.reranker_model import TrainableReranker
 from finetune.reranker_train import ListwisePlan, _draw_list, _step, train_reranker_model
 from finetune.retriever import PassageMaker
+from finetune.retriever_data import TrainData
 from finetune.retriever_eval import Ranked
 from finetune.retriever_model import TrainableEncoder
-from finetune.retriever_train import TrainData
 from medqa.cli import main
 from medqa.manifest import read_manifest
 from medqa.records import QAPair

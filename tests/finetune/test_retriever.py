@@ -8,18 +8,17 @@ import torch
 
 from finetune.augment import Mix
 from finetune.retriever import PassageMaker, choose_scale, mix_of, train_retriever
+from finetune.retriever_data import TrainData, with_header
 from finetune.retriever_eval import GradedSet, ValidationSet, cosines, loses
 from finetune.retriever_model import TrainableEncoder, interpolate
 from finetune.retriever_train import (
     SIBLINGS,
     ContrastivePlan,
-    TrainData,
     _crowds,
     _Tether,
     contrastive_loss,
     kept_order,
     train_encoder,
-    with_header,
 )
 from ingest.corpus import write_pairs
 from medqa.cli import main

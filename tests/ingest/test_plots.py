@@ -1,6 +1,6 @@
 """The report's plots: what is drawn is what the report says."""
 
-from ingest.page import bands
+from ingest.page_tables import bands
 from ingest.plots import figures, shares, top_and_rest
 from medqa.records import SPLITS
 
