@@ -166,8 +166,12 @@ def _left(row: CleanRow, reason: str) -> Drop:
 
 
 def _next_rows(old: Rows, new: Rows, matches: Matches, gone: set[int], spool: Spool[Packed], own_ids: bool) -> Next:
-    """Old rows but those gone, changed ones with their new text, and added ones; by id."""
+    """Old rows but those gone, changed ones with their new text, and added ones; by id.
+
+    An added row that says what a changed one used to say keeps that one's split: whoever trained on the corpus has read it.
+    """
     changed = dict(matches.changed)
+    former = {pair_hash(old[o].pair): old[o].pair.split for o in changed}
     listed: list[tuple[str, int, str, str, bool]] = []  # id, number on the spool, split, cluster, changed
     taken = set(old.ids)
     for o, row in enumerate(old):
@@ -180,7 +184,9 @@ def _next_rows(old: Rows, new: Rows, matches: Matches, gone: set[int], spool: Sp
         row = new[n]
         pair_id = _free(row.pair.id if own_ids and row.pair.id else pair_hash(row.pair), taken)
         taken.add(pair_id)
-        listed.append((pair_id, spool.append(pack(replace(row, pair=replace(row.pair, id=pair_id)))), "", "", False))
+        split = former.get(pair_hash(row.pair), "")
+        number = spool.append(pack(replace(row, pair=replace(row.pair, id=pair_id))))
+        listed.append((pair_id, number, split, "", split != ""))  # as a changed one, its relations are looked at again
     listed.sort()
     ids, numbers, splits, clusters, is_changed = (list(column) for column in zip(*listed, strict=True))
     return Next(

@@ -1,11 +1,12 @@
 import csv
 import json
 import random
+import shutil
 from collections import Counter
 
 import numpy as np
 import pytest
-from hypothesis import given, settings
+from hypothesis import example, given, settings
 from hypothesis import strategies as st
 
 from ingest.command import ingest
@@ -280,8 +281,29 @@ def test_no_corpus_to_update(tmp_path):
         update([write(tmp_path / "raw.csv", make_rows())], tmp_path / "nothing", options())
 
 
+def test_a_text_that_comes_back_under_another_id_stays_in_its_split(tmp_path):
+    rows = make_rows(topics=12)
+    out = tmp_path / "corpus"
+    ingest([write(tmp_path / "raw.csv", rows)], out, options())
+    for old in read_corpus(out).pairs:
+        row = next(r for r in rows if r["id"] == old.id)
+        edited = row | {
+            "question": "What is entirely new?",
+            "answer": "Something that nobody asked before.",
+            "topic": "N",
+        }
+        back = row | {"id": "back", "topic": "Of its own"}
+        copy = tmp_path / f"of-{old.id}"
+        shutil.copytree(out, copy)
+        update([write(tmp_path / f"{old.id}.csv", [edited, back])], copy, options())
+        found = {p.id: p for p in read_corpus(copy).pairs}
+        assert (found["back"].question, found["back"].split) == (old.question, old.split)
+        assert (found[old.id].question, found[old.id].split) == ("What is entirely new?", old.split)
+
+
 @settings(max_examples=25, deadline=None)
 @given(st.integers(0, 10**6))
+@example(255)  # a changed row whose former text comes back under another id
 def test_whatever_comes_no_old_row_moves_and_every_row_is_accounted_for(tmp_path_factory, seed):
     """Random additions, edits and bridges; with two_sided=drop nothing may straddle."""
     rng = random.Random(seed)
