@@ -71,3 +71,9 @@ def base(tmp_path_factory):
 @pytest.fixture
 def pairs():
     return [make_pair(n, topic=f"Topic{n // 3}") for n in range(24)]
+
+
+@pytest.fixture
+def small_4_bit_weights(monkeypatch):
+    """On CPUs with bf16 bitsandbytes lays 4-bit weights out anew for evaluation, in blocks of 64 columns; the toys have 32."""
+    monkeypatch.setattr("bitsandbytes.nn.modules.has_avx512bf16", lambda: False)

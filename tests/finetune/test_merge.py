@@ -128,6 +128,7 @@ def test_merged_weights_are_the_formula_rounded_once(make_settings, adapter, tmp
     torch.testing.assert_close(found.float(), by_hand, atol=0.01, rtol=0.01)
 
 
+@pytest.mark.usefixtures("small_4_bit_weights")
 def test_an_adapter_trained_on_nf4_is_merged_into_the_4_bit_values(make_settings, tmp_path, base):
     adapter = save_adapter(tmp_path / "adapter", base, quantize="nf4")
     made = merge(make_settings(), adapter, tmp_path / "merged")
@@ -144,6 +145,7 @@ def test_an_adapter_trained_on_nf4_is_merged_into_the_4_bit_values(make_settings
         merge(make_settings("merge.weights=original", "merge.max_loss_difference=0"), adapter, tmp_path / "third")
 
 
+@pytest.mark.usefixtures("small_4_bit_weights")
 def test_served_in_4_bits_it_is_checked_in_4_bits_and_a_failed_gate_writes_nothing(make_settings, adapter, tmp_path):
     (tmp_path / "merged").mkdir()
     (tmp_path / "merged" / "old").write_text("kept")

@@ -34,6 +34,12 @@ def examples(tmp_path_factory):
     return path
 
 
+@pytest.fixture(autouse=True)
+def in_fp32(monkeypatch):
+    """As the worker: what one process trains is compared with it to the fifth digit."""
+    monkeypatch.setattr("medqa.hardware.cpu_has_bf16", lambda: False)
+
+
 @pytest.fixture(scope="module")
 def tiny(tmp_path_factory):
     return save_tiny_phi3(tmp_path_factory.mktemp("models") / "tiny-phi3")
@@ -121,6 +127,7 @@ def test_two_processes_train_what_one_trains_each_row_once_also_when_a_signal_re
 
 
 @pytest.mark.slow
+@pytest.mark.usefixtures("small_4_bit_weights")
 def test_a_4_bit_base_spread_over_two_processes_trains_the_same(tmp_path, tiny, examples, monkeypatch):
     for place in ("finetune.command", "finetune.model"):
         monkeypatch.setattr(f"{place}.refuse_4bit_on_cpu", lambda *_: None)

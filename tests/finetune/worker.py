@@ -15,6 +15,7 @@ from pathlib import Path
 
 from finetune import command
 from finetune.masking import IGNORE
+from medqa import hardware
 from medqa.cli import main
 from medqa.processes import end, rank, world_size
 
@@ -58,9 +59,19 @@ def shard_on_cpus():
     import finetune.model
 
     finetune.model.refuse_4bit_on_cpu = lambda *_: None
+    # On CPUs with bf16 bitsandbytes lays 4-bit weights out anew for evaluation, which toys of 32 columns do not fit.
+    import bitsandbytes.nn.modules
+
+    bitsandbytes.nn.modules.has_avx512bf16 = lambda: False
+
+
+def compute_in_fp32():
+    """Losses of one and of two processes are compared to the fifth digit; bf16 has three."""
+    hardware.cpu_has_bf16 = lambda: False
 
 
 if __name__ == "__main__":
+    compute_in_fp32()
     split = sys.argv.index("--")
     own, arguments = sys.argv[1:split], sys.argv[split + 1 :]
     record_rows(Path(own[0]), int(own[own.index("--stop") + 1]) if "--stop" in own else None)
