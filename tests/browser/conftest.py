@@ -59,11 +59,13 @@ def has_model() -> bool:
 def address(chromium: str, index: Path) -> Iterator[str]:
     """``medqa chat`` as a person starts it; yields its address.
 
-    No adapter, whether or not one lies around, unless ``MEDQA_CHAT_ADAPTER`` names one (for the README's picture).
+    No adapter, whether or not one lies around, unless ``MEDQA_CHAT_ADAPTER`` names one (for the README's picture). Drafts are
+    written token by token: looked up in the sources, a short one is there before a browser has drawn its beginning.
     """
     port = free_port()
     adapter = os.environ.get("MEDQA_CHAT_ADAPTER", "null")
     flags = ["--index", str(index), "--port", str(port), "--offline", "--set", f"generator.adapter={adapter}"]
+    flags += ["--set", "generator.lookup_tokens=0"]
     server = subprocess.Popen(medqa("chat", *flags), cwd=index.parent)
     try:
         wait_until_healthy(port, server)
