@@ -10,6 +10,7 @@ from finetune.augment import Mix, surface_form, symptoms_of_topics
 from finetune.retriever import TEXT_TOKENS, mix_of, say, split_pairs
 from finetune.retriever_eval import ValidationSet
 from finetune.retriever_result import BASE, card, publish
+from finetune.searched import judge
 from ingest.corpus import read_corpus
 from medqa.base_model import portable_name
 from medqa.errors import GateFailed, MedqaError
@@ -20,11 +21,8 @@ from medqa.settings import Settings
 from retrieval.adapters import encoder_hash, is_adapter
 from retrieval.aspects import KIND, MAKE, Aspects, write_aspects
 from retrieval.encoder import EMBEDDED, Encoder, load_encoder
-from retrieval.fusion import Fused, with_aspects
 from retrieval.passages import make_passages
-from retrieval.ranking import Ranking
 from retrieval.reuse import ReusingEncoder
-from retrieval.topics import Topics
 
 if TYPE_CHECKING:
     import numpy as np
@@ -193,29 +191,14 @@ def measure(
     weights: Sequence[Weights],
 ) -> dict[Weights, Row]:
     """For each (weight of the aspects, weight of the topic): the validation questions' figures, ranked as a search does."""
-    import numpy as np
-
     pool = questions.pool
     asked = encoder.encode_queries(pool.questions)
     vectors = encoder.encode_passages(pool.texts, progress=True)
-    cosines = asked @ vectors.T
-    headed = np.array([bool(p.header) for p in passages], dtype=bool)
-    topics = Topics.of([p.title for p in passages])
-    judged = []
-    for i, ranked in enumerate(pool.rank(cosines, lexical_weight)):
-        more = topics.siblings(ranked.rows, ranked.scores, Ranking().topics)
-        both = []
-        for found in (ranked, pool.fused_with(i, ranked, more, cosines[i], lexical_weight)):
-            agreement = aspects.agreement(asked[i], vectors[found.rows], headed[found.rows])
-            both.append((found, agreement, topics.best(found.rows, found.scores)))
-        judged.append(both)
+    judged = list(judge(pool, asked, vectors, passages, aspects, lexical_weight))
     table = {}
     for weight, topic_weight in weights:
-        rankings = []
-        for alone, widened in judged:
-            found, agreement, topic = widened if topic_weight else alone
-            fused = Fused(found.rows, found.scores, found.scores, found.scores)
-            rankings.append(with_aspects(fused, agreement, topic, None, weight, topic_weight).rows.tolist())
+        chosen = (widened if topic_weight else alone for alone, widened in judged)
+        rankings = [found.ranked(weight, topic_weight).rows.tolist() for found in chosen]
         table[weight, topic_weight] = dict(questions.figures(rankings))
     return table
 

@@ -1,6 +1,7 @@
 """``medqa finetune reranker``: settings become plain arguments here, and nowhere below."""
 
 from collections.abc import Callable, Sequence
+from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
 
@@ -8,16 +9,19 @@ from finetune.reranker_model import TrainableReranker
 from finetune.reranker_train import ListwisePlan, train_reranker_model
 from finetune.retriever import PassageMaker, base_folder, choose_scale, gate_hash, mix_of, say, split_pairs
 from finetune.retriever_data import TrainData
-from finetune.retriever_eval import GradedSet, Pool, Ranked, ValidationSet, cosines
+from finetune.retriever_eval import GradedSet, Pool, Ranked, ValidationSet
 from finetune.retriever_result import card, publish
+from finetune.searched import distinct, judge
 from ingest.corpus import read_corpus
 from medqa.base_model import base_fingerprint, portable_name
 from medqa.errors import GateFailed
 from medqa.hardware import pick_device
 from medqa.manifest import is_current, read_manifest, recipe_key
 from medqa.paths import locate
+from medqa.records import Passage
 from medqa.settings import RerankerSettings, Settings
 from retrieval.adapters import encoder_hash
+from retrieval.aspects import Aspects, aspects_hash, load_aspects
 from retrieval.encoder import load_encoder
 from retrieval.fusion import fuse
 
@@ -51,6 +55,9 @@ def train_reranker(settings: Settings, limit: int | None = None) -> dict[str, An
     }
     recipe = rs.model_dump(mode="json", exclude={"out", "device", "chunk", "embed_batch"})
     recipe |= {"seed": settings.seed, "limit": limit}
+    aspects = load_aspects(rs.aspects, inputs["retriever"])
+    if aspects is not None and rs.aspects is not None:
+        inputs["aspects"] = aspects_hash(rs.aspects)
     if rs.gate is not None:
         inputs["gate"] = gate_hash(rs.gate)
         recipe["gate"] = Path(rs.gate).name  # never a machine's own path
@@ -75,7 +82,11 @@ def train_reranker(settings: Settings, limit: int | None = None) -> dict[str, An
     say(f"{len(train)} train pairs, {len(data.passages)} passages, on {device} in {model.dtype}")
 
     history = train_reranker_model(model, data, embed, _plan(rs, settings.seed), say)
-    table = _measure(model, embed, questions, graded, rs.lexical_weight, rs)
+    asked = [Shown("", questions, _lists(questions.pool, embed, rs.lexical_weight, aspects, passages), rs.candidates)]
+    if graded is not None:  # its passages have no header
+        depth = 0 if rs.headed_only else rs.candidates
+        asked.append(Shown("gate ", graded, _lists(graded.pool, embed, rs.lexical_weight), depth))
+    table = _measure(model, asked, rs.weights)
     weight, failures = choose_scale(table, [n for n in table[0.0] if n.startswith("gate ")])
     if weight is None:
         raise GateFailed(
@@ -86,6 +97,7 @@ def train_reranker(settings: Settings, limit: int | None = None) -> dict[str, An
         "base": {"name": portable_name(rs.base), "fingerprint": inputs["base"]},
         "weight": weight,
         "rerank": rs.candidates,
+        "headed_only": rs.headed_only,
         "without": table[0.0],
         "with": table[weight],
         "weights": {str(w): row for w, row in table.items()},
@@ -93,7 +105,7 @@ def train_reranker(settings: Settings, limit: int | None = None) -> dict[str, An
     names = {w: "no reranking" if w == 0 else f"**{w} (chosen)**" if w == weight else str(w) for w in table}
     text = card(
         out.name,
-        _WHAT.format(r=rs.r, n=rs.candidates),
+        _WHAT.format(r=rs.r, n=rs.candidates) + (_HEADED if rs.headed_only else ""),
         _LOAD.format(layers=model.layers),
         {_CAPTION: {names[w]: row for w, row in table.items()}},
         inputs,
@@ -103,10 +115,26 @@ def train_reranker(settings: Settings, limit: int | None = None) -> dict[str, An
     return {"reranker": str(out), "reused": False, **_summary(manifest)}
 
 
-def rerank(pool: Pool, ranked: Sequence[Ranked], model: TrainableReranker, n: int) -> list[list[float]]:
-    """The model's scores of each question's first ``n`` candidates."""
-    heads = [r.rows[:n].tolist() for r in ranked]
+@dataclass(frozen=True)
+class Shown:
+    """Questions and the lists that a search would show."""
+
+    prefix: str
+    """Of the names of its figures."""
+    asked: ValidationSet | GradedSet
+    lists: Sequence[Ranked]
+    """Of each question, every answer once."""
+    depth: int
+    """How many of a list are reranked."""
+
+
+def rerank(shown: Shown, model: TrainableReranker) -> list[list[float]]:
+    """The model's scores of the first ``shown.depth`` of each list."""
+    pool = shown.asked.pool
+    heads = [r.rows[: shown.depth].tolist() for r in shown.lists]
     asked = [q for q, rows in zip(pool.questions, heads, strict=True) for _ in rows]
+    if not asked:
+        return [[] for _ in heads]
     scores = model.score(asked, [pool.texts[row] for rows in heads for row in rows]).tolist()
     found: list[list[float]] = []
     for rows in heads:
@@ -120,29 +148,40 @@ def reordered(ranked: Ranked, scores: Sequence[float], weight: float) -> list[in
     import numpy as np
 
     n = len(scores)
+    if not n:
+        return list(ranked.rows.tolist())
     head = fuse(ranked.rows[:n], ranked.scores[:n], np.asarray(scores, dtype=np.float64), weight)
     return [*head.rows.tolist(), *ranked.rows[n:].tolist()]
 
 
-def _measure(
-    model: TrainableReranker,
+def _lists(
+    pool: Pool,
     embed: Callable[[Sequence[str]], Any],
-    questions: ValidationSet,
-    graded: GradedSet | None,
     lexical_weight: float,
-    rs: RerankerSettings,
-) -> dict[float, Row]:
+    aspects: Aspects | None = None,
+    passages: Sequence[Passage] = (),
+) -> list[Ranked]:
+    """Each question's list as a search shows it; ``passages`` are those of the pool, which aspects judge."""
+    asked, vectors = (embed(texts).cpu().numpy() for texts in (pool.questions, pool.texts))
+    if aspects is None:
+        found = pool.rank(asked @ vectors.T, lexical_weight)
+    else:
+        judged = judge(pool, asked, vectors, passages, aspects, lexical_weight)
+        found = [
+            (widened if aspects.topic_weight else alone).ranked(aspects.weight, aspects.topic_weight)
+            for alone, widened in judged
+        ]
+    return [distinct(pool, ranked) for ranked in found]
+
+
+def _measure(model: TrainableReranker, sets: Sequence[Shown], weights: Sequence[float]) -> dict[float, Row]:
     """Figures by weight of the reranker, 0 for none."""
-    table: dict[float, Row] = {weight: {} for weight in (0.0, *rs.weights)}
-    sets: list[tuple[str, ValidationSet | GradedSet]] = [("", questions)]
-    if graded is not None:
-        sets.append(("gate ", graded))
-    for prefix, asked in sets:
-        ranked = asked.pool.rank(cosines(asked.pool, embed), lexical_weight)
-        scores = rerank(asked.pool, ranked, model, rs.candidates)
+    table: dict[float, Row] = {weight: {} for weight in (0.0, *weights)}
+    for shown in sets:
+        scores = rerank(shown, model)
         for weight, row in table.items():
-            orders = [reordered(r, s, weight) for r, s in zip(ranked, scores, strict=True)]
-            row |= {prefix + name: value for name, value in asked.figures(orders).items()}
+            orders = [reordered(r, s, weight) for r, s in zip(shown.lists, scores, strict=True)]
+            row |= {shown.prefix + name: value for name, value in shown.asked.figures(orders).items()}
     for weight, row in table.items():
         say(f"weight {weight}: " + ", ".join(f"{name} {value:.3f}" for name, value in row.items()))
     return table
@@ -156,6 +195,7 @@ def _plan(rs: RerankerSettings, seed: int) -> ListwisePlan:
         negatives=rs.negatives,
         learning_rate=rs.learning_rate,
         mix=mix_of(rs.synonym, rs.people, rs.symptoms, rs.typos),
+        headed_only=rs.headed_only,
         seed=seed,
     )
 
@@ -168,11 +208,16 @@ _CAPTION = (
     "By weight of the reranker's score against the fused one (both min-max over the candidates; 1.0: the reranker alone). "
     "Validation questions (no topic shared with training) against the passages of train and validation, header: topic; plain: "
     "as the corpus asks; synonym: topic replaced by a synonym that the index does not hold; people: someone's own words, in "
-    "frames never trained on. Gate: graded answers to consumer questions, grades from 0, judged candidates as the pool."
+    "frames never trained on. Lists as a search shows them, with aspects where there are any, each answer by its best passage. "
+    "Gate: graded answers to consumer questions, grades from 0, judged candidates as the pool."
 )
 _WHAT = (
     "A small cross-encoder: LoRA matrices (r = {r}) and a head on all-MiniLM-L6-v2 that read question and passage together. It "
     "orders the first {n} passages that the retriever finds."
+)
+_HEADED = (
+    " It reads passages under a header (topic, synonyms, question) alone: it was trained on no others, and a search leaves "
+    "them where they were."
 )
 _LOAD = """
 from peft import PeftModel

@@ -28,6 +28,7 @@ class ListwisePlan:
     negatives: int
     learning_rate: float
     mix: Mix
+    headed_only: bool
     seed: int
 
 
@@ -72,7 +73,7 @@ def train_reranker_model(
         model.model.train()
         for start in range(0, steps * plan.batch, plan.batch):
             rows = order[start : start + plan.batch]
-            header = draw_header(rng)
+            header = draw_header(rng, plan.headed_only)
             lists = [_draw_list(own[r], wrong[r], plan.negatives, rng) for r in rows]
             shown = [[data.shown(p, header) for p in passages] for passages in lists]
             loss = _step(model, [forms[r] for r in rows], shown, plan.chunk)

@@ -61,6 +61,7 @@ def with_header(pair: QAPair, header: str, text: str) -> str:
     return f"{joined}\n{text}" if joined else text
 
 
-def draw_header(rng: random.Random) -> str:
-    """One of ``HEADERS`` by its share."""
-    return rng.choices([h for h, _ in HEADERS], [share for _, share in HEADERS])[0]
+def draw_header(rng: random.Random, headed_only: bool = False) -> str:
+    """One of ``HEADERS`` by its share; ``headed_only`` leaves none out."""
+    drawn = [(header, share) for header, share in HEADERS if header or not headed_only]
+    return rng.choices([h for h, _ in drawn], [share for _, share in drawn])[0]

@@ -13,6 +13,7 @@ from dataclasses import dataclass
 from typing import TYPE_CHECKING
 
 from medqa.errors import MedqaError
+from medqa.files import sha256_file
 from medqa.manifest import read_manifest
 from medqa.paths import locate
 
@@ -98,6 +99,11 @@ def load_aspects(name: str | None, encoder: str) -> Aspects | None:
             f"set retrieval.aspects=null, or fit them with: {MAKE}"
         )
     return read_aspects(folder, tuple(manifest["labels"]), float(manifest["weight"]), float(manifest["topic_weight"]))
+
+
+def aspects_hash(name: str) -> str:
+    """SHA-256 of the classifiers in the folder ``name``."""
+    return sha256_file(aspects_folder(name) / WEIGHTS)
 
 
 def aspects_folder(name: str) -> "Path":

@@ -25,6 +25,10 @@ class Reranker(Protocol):
     def weight(self) -> float:
         """Share of its score in the final one, 0 to 1, that suits it; the rest is the fused score's."""
 
+    @property
+    def headed_only(self) -> bool:
+        """Whether it was made for passages under a header and shall leave others in their place."""
+
     def scores(self, question: str, passages: Sequence[str]) -> "np.ndarray":
         """(n,) float32: how well each passage answers ``question``; higher is better, comparable within one question."""
 
@@ -64,18 +68,18 @@ def load_reranker(name: str) -> "CrossEncoder":
             f"wanted a cross-encoder with one score in {name}, found {model.config.num_labels} outputs; give another one"
         )
     # ``medqa finetune reranker`` writes the weight that was best on validation questions.
-    weight = read_json(folder / MANIFEST).get("weight", 1.0) if (folder / MANIFEST).is_file() else 1.0
-    return CrossEncoder(model, tokenizer, float(weight))
+    facts = read_json(folder / MANIFEST) if (folder / MANIFEST).is_file() else {}
+    return CrossEncoder(model, tokenizer, float(facts.get("weight", 1.0)), bool(facts.get("headed_only", False)))
 
 
 class CrossEncoder:
     """A sequence classifier with one output. bf16 where the device has it: only the order of the scores counts."""
 
-    def __init__(self, model: Any, tokenizer: Any, weight: float = 1.0) -> None:
+    def __init__(self, model: Any, tokenizer: Any, weight: float = 1.0, headed_only: bool = False) -> None:
         import torch
 
         self.weight = weight
-
+        self.headed_only = headed_only
         self._model = model.eval().to("cuda" if torch.cuda.is_available() else "cpu")
         self._tokenizer = tokenizer
         self._limit = min(int(tokenizer.model_max_length), int(model.config.max_position_embeddings))

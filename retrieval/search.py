@@ -170,7 +170,7 @@ def _reranked(
     question: str, hits: list[Hit], vectors: "np.ndarray", ranking: Ranking
 ) -> tuple[list[Hit], "np.ndarray"]:
     """The first ``ranking.rerank`` in the order of both scores fused, the others behind them. A reranked hit's score is 1 + the
-    fused one: above all others, which end at 1."""
+    fused one: above all others, which end at 1. For a passage that the reranker does not judge its score so far stands in."""
     import numpy as np
 
     reranker = ranking.reranker
@@ -178,11 +178,20 @@ def _reranked(
         return hits, vectors
     weight = reranker.weight if ranking.rerank_weight == "auto" else ranking.rerank_weight
     head = hits[: ranking.rerank]
-    scores = np.asarray(reranker.scores(question, [hit.passage.embedded_text for hit in head]), dtype=np.float64)
-    fused = fuse(np.arange(len(head)), np.array([hit.score for hit in head]), scores, weight)  # equal ones as they were
-    ranks = np.argsort(np.argsort(-scores, kind="stable"), kind="stable") + 1
+    judged = [i for i, hit in enumerate(head) if hit.passage.header or not reranker.headed_only]
+    if not judged:
+        return hits, vectors
+    read = reranker.scores(question, [head[i].passage.embedded_text for i in judged])
+    said = dict(zip(judged, read.tolist(), strict=True))
+    before = np.array([hit.score for hit in head])
+    span = before.max() - before.min()
+    low, high = min(said.values()), max(said.values())
+    scores = low + (before - before.min()) / (span or 1.0) * (high - low)
+    scores[judged] = list(said.values())
+    fused = fuse(np.arange(len(head)), before, scores, weight)  # equal ones as they were
+    ranks = {i: rank for rank, i in enumerate(sorted(said, key=lambda i: -said[i]), start=1)}
     first = [
-        replace(head[i], score=1 + float(score), rerank=float(scores[i]), rerank_rank=int(ranks[i]))
+        replace(head[i], score=1 + float(score), rerank=said.get(i), rerank_rank=ranks.get(i))
         for i, score in zip(fused.rows.tolist(), fused.scores.tolist(), strict=True)
     ]
     return [*first, *hits[len(head) :]], vectors[[*fused.rows.tolist(), *range(len(head), len(hits))]]

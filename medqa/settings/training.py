@@ -194,6 +194,11 @@ class RerankerSettings(QuestionForms):
     """Encoder whose transformer reads question and passage."""
     retriever: str = "embedded"
     """Encoder whose lists it learns to order: as ``retrieval.encoder``."""
+    aspects: str | None = "auto"
+    """Aspects that judge the lists on which it is measured: as ``retrieval.aspects``."""
+    headed_only: bool = False
+    """Learn from passages under a header alone, and leave others in use where the search has put them: what it learns
+    from a corpus' answers harms the order of texts that stand for themselves."""
     layers: int | None = Field(None, ge=1)
     """How many of the base's layers read; half of them take half of the time. null keeps all."""
     r: int = Field(32, ge=1)

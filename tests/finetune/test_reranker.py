@@ -7,12 +7,12 @@ import pytest
 import torch
 
 from finetune.augment import Mix
-from finetune.reranker import reordered, train_reranker
+from finetune.reranker import _lists, reordered, train_reranker
 from finetune.reranker_model import TrainableReranker
 from finetune.reranker_train import ListwisePlan, _draw_list, _step, train_reranker_model
 from finetune.retriever import PassageMaker
 from finetune.retriever_data import TrainData
-from finetune.retriever_eval import Ranked
+from finetune.retriever_eval import Ranked, ValidationSet
 from finetune.retriever_model import TrainableEncoder
 from medqa.cli import main
 from medqa.manifest import read_manifest
@@ -21,7 +21,9 @@ from medqa.settings import load_settings
 from tests.tiny_bert import save_tiny_bert
 
 TOPICS = ("alpha", "beta", "gamma", "delta", "omega", "fever", "rash", "pain")
-PLAN = ListwisePlan(epochs=2, batch=8, chunk=4, negatives=6, learning_rate=1e-2, mix=Mix(0, 0, 0, 0), seed=0)
+PLAN = ListwisePlan(
+    epochs=2, batch=8, chunk=4, negatives=6, learning_rate=1e-2, mix=Mix(0, 0, 0, 0), headed_only=False, seed=0
+)  # fmt: skip
 
 
 def planted(splits=("train",) * 8):
@@ -164,6 +166,64 @@ def test_command_publishes_and_reuses(tmp_path, folder):
     assert manifest["weight"] in (0.5, 1.0)
     assert "CC BY 4.0" in (tmp_path / "reranker" / "README.md").read_text()
     assert train_reranker(settings)["reused"] is True
+
+
+def test_one_for_headed_passages_alone_is_trained_on_these_and_does_not_touch_the_gates_lists(
+    tmp_path, folder, monkeypatch
+):
+    headers = []
+    shown = TrainData.shown
+    monkeypatch.setattr(
+        TrainData, "shown", lambda self, row, header: headers.append(header) or shown(self, row, header)
+    )
+    made = train_reranker(load_settings(None, settings_of(tmp_path, folder, "reranker.headed_only=true")))
+    assert {"topic"} <= set(headers) and "" not in headers
+    manifest = read_manifest(tmp_path / "reranker", "reranker", "")
+    assert manifest["headed_only"] is True
+    rows = manifest["weights"].values()
+    assert len({row["gate nDCG@10"] for row in rows}) == len({row["gate first grade"] for row in rows}) == 1
+    assert made["weight"] in (0.5, 1.0)
+    assert "leaves them where they were" in (tmp_path / "reranker" / "README.md").read_text()
+
+
+def test_lists_are_a_searchs_with_aspects_each_answer_by_its_best_passage(folder):
+    """Against ``Index.search`` over the same passages with the same aspects."""
+    from retrieval.aspects import Aspects
+    from retrieval.contents import Contents
+    from retrieval.index import Index
+    from retrieval.lexical import LexicalIndex
+    from retrieval.ranking import Ranking
+
+    rng = np.random.default_rng(0)
+    pairs = planted(("train",) * 4 + ("validation",) * 4)
+    encoder = TrainableEncoder(folder, "lora", 4, "cpu", 256, seed=0)
+    passages = PassageMaker(encoder.tokenizer)(pairs, ("topic",))
+    aspects = Aspects(("a", "b"), rng.normal(size=(2, 33)), rng.normal(size=(2, 33)), 0.3, 0.4)
+    questions = ValidationSet.of(pairs, passages, 4, 0)
+    lists = _lists(questions.pool, encoder.embed, 0.1, aspects, passages)
+
+    class Asked:
+        fingerprint = "tiny"
+
+        def encode_queries(self, texts):
+            return encoder.embed(texts).cpu().numpy()
+
+    class Flat:
+        vectors = encoder.embed(questions.pool.texts).cpu().numpy()
+
+        def search(self, asked, n, rows):
+            order = np.argsort(-(asked @ self.vectors.T), axis=1, kind="stable")[:, :n]
+            return np.take_along_axis(asked @ self.vectors.T, order, axis=1), order
+
+        def reconstruct(self, rows):
+            return self.vectors[rows]
+
+    contents = Contents(tmp := folder, {}, tuple(passages), Flat(), LexicalIndex.build(questions.pool.texts))
+    index = Index(tmp, Asked(), contents)
+    found = index.search(questions.pool.questions, 8, "pair", ranking=Ranking(lexical_weight=0.1, aspects=aspects))
+    for mine, theirs in zip(lists, found, strict=True):
+        assert [passages[r].id for r in mine.rows] == [h.passage.id for h in theirs]
+        assert mine.scores == pytest.approx([h.score for h in theirs], abs=1e-4)  # cosines are rounded there
 
 
 def test_a_failed_gate_is_exit_1_and_publishes_nothing(tmp_path, folder, capsys, monkeypatch):

@@ -5,12 +5,14 @@ import pytest
 from retrieval_toys import SETTINGS, ToyEncoder, numbered_pairs, pair
 
 from medqa.errors import MedqaError
+from medqa.records import Hit
 from retrieval import generations
 from retrieval.build import build_index
 from retrieval.filters import make_filters
 from retrieval.index import Index
 from retrieval.lexical import LexicalIndex
 from retrieval.ranking import Ranking
+from retrieval.search import _reranked
 
 ANSWERS = {
     "asthma": "Asthma narrows airways.",
@@ -171,6 +173,7 @@ class ByLength:
 
     asked = ()
     weight = 1.0
+    headed_only = False
 
     def scores(self, question, passages):
         self.asked = (question, list(passages))
@@ -215,6 +218,38 @@ def test_the_rerankers_score_counts_as_much_as_its_weight_says(tmp_path):
     assert found(
         index.search(["narrows airways"], 3, "pair", ranking=Ranking(reranker=reranker, rerank_weight=0.0))[0]
     )[:3] == found(plain)
+
+
+def test_a_reranker_for_passages_under_a_header_leaves_others_where_the_search_put_them(tmp_path):
+    reranker = ByLength()
+    reranker.headed_only = True
+    bare = opened(tmp_path)
+    plain = bare.search(["narrows airways"], 5, "pair")[0]
+    assert bare.search(["narrows airways"], 5, "pair", ranking=Ranking(reranker=reranker, rerank=3))[0] == plain
+    assert reranker.asked == ()  # and does not even ask
+
+    # One of three without a header: its own score stands in, scaled to what the reranker says of the others.
+    hits = [
+        Hit(replace(p, header=header), score=score, dense=0, dense_rank=1, lexical=0, lexical_rank=1)
+        for p, header, score in zip((h.passage for h in plain), ("topic", "", "topic"), (1.0, 0.6, 0.5), strict=False)
+    ]
+    lengths = [len(h.passage.embedded_text) for h in hits]
+    reranker.weight = 0.4
+    [*found_hits], vectors = _reranked("airways", hits, np.arange(3)[:, None], Ranking(reranker=reranker, rerank=3))
+    said = {
+        0: float(lengths[0] > lengths[2]),
+        1: 0.2,
+        2: float(lengths[2] > lengths[0]),
+    }  # min-max of the two that are read
+    before = {0: 1.0, 1: 0.2, 2: 0.0}
+    expected = {i: 1 + 0.6 * before[i] + 0.4 * said[i] for i in said}
+    order = sorted(said, key=lambda i: -expected[i])
+    assert [h.score for h in found_hits] == pytest.approx([expected[i] for i in order])
+    assert vectors[:, 0].tolist() == order
+    assert {i: found_hits[order.index(i)].rerank_rank for i in said} == {
+        0: 1 if lengths[0] > lengths[2] else 2, 1: None, 2: 1 if lengths[2] > lengths[0] else 2,
+    }  # fmt: skip
+    assert reranker.asked == ("airways", [hits[0].passage.embedded_text, hits[2].passage.embedded_text])
 
 
 def test_variety_puts_the_unlike_before_the_repeated(tmp_path):
