@@ -8,7 +8,7 @@ from typing import Any, Literal
 
 from benchmarks.phi3_mini_shape import SHAPE
 
-TINY = SHAPE | {"vocab_size": 512, "hidden_size": 64, "intermediate_size": 96, "num_hidden_layers": 2}
+TINY = SHAPE | {"vocab_size": 512, "hidden_size": 64, "intermediate_size": 128, "num_hidden_layers": 2}
 TINY |= {"num_attention_heads": 4, "num_key_value_heads": 4}
 TARGETS = ("qkv_proj", "o_proj", "gate_up_proj", "down_proj")
 MAX_LENGTH = 1024
@@ -42,15 +42,15 @@ class Bench:
         return made
 
     def base(self, kind: str) -> Any:
-        """A random base: ``nf4``, ``nf4+fp32`` (norms, head and embeddings upcast by peft) or ``bf16``; the last variant's
-        where that left one of the same kind untouched."""
+        """A random base: ``nf4``, ``nf4+fp32`` (norms, head and embeddings upcast by peft), ``nf4+fp16`` (for cards without
+        bf16) or ``bf16``; the last variant's where that left one of the same kind untouched."""
         model = self._kept[1] if self._kept and self._kept[0] == kind else None
         self._kept = None
         self.forget()
         if model is not None:
             return model
-        model = random_base(TINY if self.tiny else SHAPE, kind != "bf16", self.device)
-        if kind == "nf4+fp32":
+        model = random_base(TINY if self.tiny else SHAPE, kind != "bf16", self.device, dtype_of(kind))
+        if kind in ("nf4+fp32", "nf4+fp16"):  # as our own loading does for fp16
             from peft import prepare_model_for_kbit_training
 
             model = prepare_model_for_kbit_training(model, use_gradient_checkpointing=False)
@@ -85,12 +85,19 @@ class Bench:
         return time.perf_counter()
 
 
-def random_base(shape: dict[str, int], quantised: bool, device: str) -> Any:
-    """A Phi-3 of ``shape`` with random bf16 weights, its linear modules but the head in NF4 (double quantisation) if asked."""
+def dtype_of(kind: str) -> str:
+    """The precision in which a base of ``kind`` computes."""
+    return "float16" if kind.endswith("fp16") else "bfloat16"
+
+
+def random_base(shape: dict[str, int], quantised: bool, device: str, dtype: str) -> Any:
+    """A Phi-3 of ``shape`` with random weights in ``dtype``; if asked, its linear modules but the head are in NF4 (double
+    quantisation)."""
     import torch
     from transformers import Phi3Config, Phi3ForCausalLM
 
-    torch.set_default_dtype(torch.bfloat16)
+    computed = getattr(torch, dtype)
+    torch.set_default_dtype(computed)
     with torch.device(device):
         model = Phi3ForCausalLM(
             Phi3Config(**shape, bos_token_id=0, eos_token_id=4, pad_token_id=0, tie_word_embeddings=False)
@@ -109,7 +116,7 @@ def random_base(shape: dict[str, int], quantised: bool, device: str) -> Any:
                         module.in_features,
                         module.out_features,
                         bias=False,
-                        compute_dtype=torch.bfloat16,
+                        compute_dtype=computed,
                         quant_type="nf4",
                     )
                 small.weight = bnb.nn.Params4bit(

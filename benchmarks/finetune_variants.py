@@ -6,7 +6,7 @@ from dataclasses import replace
 from pathlib import Path
 from typing import Any
 
-from benchmarks.finetune_bench import TARGETS, WARM, Bench, clock, figures
+from benchmarks.finetune_bench import TARGETS, WARM, Bench, clock, dtype_of, figures
 
 RECIPE_EVAL_STEPS = 100
 """``eval_steps`` of configs/phi3-mini-qlora.yaml: one evaluation, one checkpoint and five log entries in so many steps."""
@@ -36,7 +36,7 @@ def ours(bench: Bench, kind: str, steps: int, watchers: tuple[Any, ...] = (), **
     model = add_lora(bench.base(kind), TARGETS, 16, 32, 0.1)[0]
     built = bench.sync() - began
     began = bench.sync()
-    compute = Compute(bench.device, "bfloat16", "")
+    compute = Compute(bench.device, dtype_of(kind), "")
     train(model, rows, rows[:4], 0, plan, compute, folder, "0" * 64, [watch, *watchers])
     total = bench.sync() - began
     order = epoch_order(lengths, plan.batch_size * plan.accumulation, 0, 0, plan.sampling)
@@ -252,6 +252,7 @@ VARIANTS: dict[str, Callable[[Bench], dict[str, Any]]] = {
     "overhead": lambda b: overhead(b, 15),
     "fast_bf16_8k": lambda b: ours(b, "bf16", 12, checkpointing=False),
     "nf4_kept_6_layers": lambda b: ours(b, "nf4", 10, kept_layers=6),
+    "qlora_12gb_fp16": lambda b: ours(b, "nf4+fp16", 10),
     "packed_uncompiled": lambda b: ours(b, "nf4", 5, compile=False),
     "memory_1x1024": lambda b: ours(b, "nf4", 4, batching="padded", compile=False),
     "attention_error": exact,

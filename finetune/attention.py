@@ -44,9 +44,18 @@ def packed_rows_attention(
     groups = query.shape[1] // key.shape[1]
     if groups > 1:
         key, value = key.repeat_interleave(groups, 1), value.repeat_interleave(groups, 1)
-    # Rotary embedding may have made queries and keys fp32; the kernel wants half precision, and autocast does not know it.
-    q, k, v = (t.to(value.dtype).squeeze(0).transpose(0, 1) for t in (query, key, value))
+    # Rotary embedding may have made queries and keys fp32, or 4-bit layers all three; the kernel wants half precision, and
+    # autocast does not know it.
+    dtype = half_precision(value.dtype) if value.is_cuda else value.dtype
+    q, k, v = (t.to(dtype).squeeze(0).transpose(0, 1) for t in (query, key, value))
     return flash_rows(q, k, v, cu_seq_lens_q, max_length_q, scaling).unsqueeze(0), None
+
+
+def half_precision(dtype: "torch.dtype") -> "torch.dtype":
+    """``dtype`` if it is fp16 or bf16, else the one that autocast computes in on a GPU."""
+    import torch
+
+    return dtype if dtype in (torch.float16, torch.bfloat16) else torch.get_autocast_dtype("cuda")
 
 
 def flash_rows(

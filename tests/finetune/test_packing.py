@@ -7,7 +7,7 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from finetune import attention
-from finetune.attention import packed_rows_attention, plain_attention
+from finetune.attention import half_precision, packed_rows_attention, plain_attention
 from finetune.collate import Collator, loss_positions
 from finetune.lora import add_lora
 from finetune.loss import summed_loss
@@ -213,6 +213,18 @@ def test_the_loss_by_slices_is_torchs(monkeypatch):
     ours, logits.grad = logits.grad, None
     torch.nn.functional.cross_entropy(logits[:, :-1].flatten(0, 1), labels[:, 1:].flatten(), reduction="sum").backward()
     torch.testing.assert_close(ours, logits.grad)
+
+
+def test_what_is_in_fp32_is_brought_to_the_precision_that_autocast_computes_in():
+    """With fp16 and a 4-bit base even the values come in fp32, and flash attention refuses that."""
+    assert [half_precision(d) for d in (torch.float16, torch.bfloat16)] == [torch.float16, torch.bfloat16]
+    before = torch.get_autocast_dtype("cuda")
+    try:
+        for dtype in (torch.float16, torch.bfloat16):
+            torch.set_autocast_dtype("cuda", dtype)
+            assert half_precision(torch.float32) == dtype
+    finally:
+        torch.set_autocast_dtype("cuda", before)
 
 
 @pytest.mark.gpu
