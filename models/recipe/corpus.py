@@ -10,6 +10,7 @@ import random
 from pathlib import Path
 from typing import Any
 
+from models.recipe.articles import read_articles
 from models.recipe.grammar import training_grammar
 from models.recipe.library import Library
 from models.recipe.mix import make_example
@@ -21,9 +22,9 @@ TOKENIZER_EXAMPLES = 3000
 
 
 def build_library(texts: Path) -> Library:
-    """Training modules, their words and the forms."""
+    """Training modules, their words, the forms and the articles."""
     modules = list(training_modules(read_modules(texts)))
-    return Library(modules, build_lexicon(modules), training_grammar())
+    return Library(modules, build_lexicon(modules), training_grammar(), read_articles())
 
 
 def build_tokenizer(library: Library, seed: int) -> Any:

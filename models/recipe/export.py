@@ -44,7 +44,7 @@ def export(model: Any, tokenizer: Any, out: Path, texts: Path, runs: list[dict[s
 def _code_hashes() -> dict[str, str]:
     """SHA-256 of every file of the recipe as it runs now."""
     recipe = Path(__file__).parent
-    sources = sorted([*recipe.glob("*.py"), *recipe.glob("forms/*.txt")])
+    sources = sorted([*recipe.glob("*.py"), *recipe.glob("forms/*.txt"), *recipe.glob("articles/*.txt")])
     return {p.relative_to(recipe).as_posix(): sha256_file(p) for p in sources}
 
 

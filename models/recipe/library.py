@@ -4,6 +4,7 @@ import random
 from collections.abc import Sequence
 from dataclasses import dataclass, field
 
+from models.recipe.articles import Article
 from models.recipe.grammar import Grammar
 from models.recipe.prose import Chunk, Lexicon, Module, chunks
 
@@ -18,6 +19,7 @@ class Library:
     modules: Sequence[Module]
     lexicon: Lexicon
     grammar: Grammar
+    articles: Sequence[Article] = ()
     _chunks: dict[tuple[int, int], list[Chunk]] = field(default_factory=dict)
 
     def chunks(self, index: int, target: int) -> list[Chunk]:

@@ -7,6 +7,7 @@ from typing import Any
 import numpy as np
 from numpy.typing import NDArray
 
+from models.recipe.article_tasks import encyclopedia_interview, encyclopedia_task
 from models.recipe.examples import Example, conversation
 from models.recipe.library import Library
 from models.recipe.phases import Phase
@@ -27,6 +28,9 @@ PROMPT, PROSE, ANSWER, OPENING = range(4)
 """Kinds of token, for the loss. The opening of an answer is where the sentence is chosen; the rest is copied."""
 
 OPENING_TOKENS = 6
+
+INTERVIEW_REFUSES = 0.15
+"""What interviews on articles refuse more often: an answer is a passage there, a refusal a line, and both teach one choice."""
 
 WAITING = 6
 """Examples kept ready to find one that still fits into a row; what stays empty is filled with prose."""
@@ -53,6 +57,10 @@ def _reading(rng: random.Random, library: Library, phase: Phase, family: str) ->
     world = World(rng, library, phase)
     if family == "interview":
         return interview_task(world, phase.refused)
+    if family == "encyclopedia interview":
+        return encyclopedia_interview(world, phase.refused_articles + INTERVIEW_REFUSES)
+    if family == "encyclopedia":
+        return encyclopedia_task(world, rng.random() < phase.refused_articles)
     task = {"relation": relation_task, "article": article_task, "made-up": reading_task}[family]
     return task(world, rng.random() < phase.refused)
 

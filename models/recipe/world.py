@@ -155,7 +155,7 @@ class World:
     def source(self, name: str, kind: str, aspects: Sequence[str], other: str, titles: str) -> Draft:
         """A source about ``name`` that tells ``aspects`` in turn. ``titles``: name, none, heading or question."""
         rng = self.rng
-        title = self._title(name, aspects[0], titles)
+        title = self.title(name, aspects[0], titles)
         sentences: list[Sentence] = []
         if rng.random() < 0.06:
             sentences.append(Sentence(upper_first(self._rule(f"{aspects[0]}.question", X=name))))
@@ -175,7 +175,7 @@ class World:
     def passage(self, name: str, kind: str, aspect: str, other: str, titles: str) -> Draft:
         """A passage of an article: several sentences, all of them on one aspect, a few without saying so."""
         rng, tags = self.rng, frozenset({Tag(name, aspect)})
-        title = self._title(name, aspect, titles)
+        title = self.title(name, aspect, titles)
         sentences: list[Sentence] = []
         length = rng.randint(20, 100)
         while sum(len(s.text.split()) for s in sentences) < length:
@@ -209,7 +209,8 @@ class World:
     def _pronoun(self, kind: str) -> str:
         return self._rule({"disease": "pronoun", "drug": "pronoun_drug"}.get(kind, "pronoun_thing"))
 
-    def _title(self, name: str, aspect: str, titles: str) -> str:
+    def title(self, name: str, aspect: str, titles: str) -> str:
+        """A source's title in the style ``titles``; see ``source``."""
         if titles == "none":
             return ""
         if titles == "question":
@@ -250,6 +251,23 @@ class World:
         if roll < 0.1:
             return text.rstrip("?.")
         return text.replace("?", " ?") if roll < 0.2 else text
+
+
+def nearly(rng: random.Random, name: str, words: Words) -> str:
+    """``name`` with one word or number changed: ``factor XI deficiency`` and ``factor XIII deficiency`` are two things."""
+    parts = name.split()
+    at = rng.randrange(len(parts))
+    old = parts[at]
+    if old.isdigit():
+        new = str(rng.choice([n for n in range(1, 13) if str(n) != old]))
+    elif rng.random() < 0.5 and len(old) > 5:  # one begins or ends like the other
+        cut = rng.randint(3, len(old) - 2)
+        made = words.word()
+        new = old[:cut] + made[-rng.randint(2, 6) :] if rng.random() < 0.5 else made[: rng.randint(2, 6)] + old[cut:]
+    else:
+        new = words.surname() if old[0].isupper() else words.word()
+    parts[at] = upper_first(new) if old[0].isupper() else new
+    return " ".join(parts)
 
 
 def upper_first(text: str) -> str:

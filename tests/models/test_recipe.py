@@ -5,6 +5,7 @@ import re
 
 import pytest
 
+from models.recipe.articles import read_articles
 from models.recipe.evaluate import Asked, cited_sentences, is_right, made_up_questions, refused, wilson
 from models.recipe.examples import Draft, Sentence, Tag, cite, grounded
 from models.recipe.grammar import HELD_OUT_FILES, Grammar, held_out_grammar, parse, training_grammar
@@ -40,7 +41,7 @@ def _module(i: int) -> Module:
 @pytest.fixture(scope="module")
 def library() -> Library:
     modules = [_module(i) for i in range(20)]
-    return Library(modules, build_lexicon(modules), training_grammar())
+    return Library(modules, build_lexicon(modules), training_grammar(), read_articles())
 
 
 def _examples(library: Library, n: int):
