@@ -98,11 +98,10 @@ def top_rows(scores: "np.ndarray", n: int) -> "np.ndarray":
     """Rows of the ``n`` highest positive scores, best first, equal scores by row."""
     import numpy as np
 
-    if n < len(scores):
-        least = np.partition(scores, len(scores) - n)[len(scores) - n]
-        rows = np.flatnonzero((scores >= least) & (scores > 0))
-    else:
-        rows = np.flatnonzero(scores > 0)
+    rows = np.flatnonzero(scores > 0)  # few passages share a word with a question: what follows looks at these alone
+    if n < len(rows):
+        found = scores[rows]
+        rows = rows[found >= np.partition(found, len(found) - n)[len(found) - n]]
     return rows[np.lexsort((rows, -scores[rows]))][:n]
 
 

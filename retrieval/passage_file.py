@@ -41,13 +41,13 @@ def write_passages(folder: Path, passages: Iterable[Passage]) -> None:
     np.save(folder / OFFSETS, np.asarray(offsets, dtype=np.int64))
 
 
-def have_header(passages: Sequence[Passage], rows: Sequence[int]) -> "np.ndarray":
-    """(n,) bool: which of ``rows`` have something embedded in front of their text."""
+def have_header(passages: Sequence[Passage], rows: "np.ndarray") -> "np.ndarray":
+    """(n,) bool: which of ``rows`` (n,) have something embedded in front of their text."""
     import numpy as np
 
     if isinstance(passages, PassageFile):
-        return np.array([passages.has_header(row) for row in rows], dtype=bool)
-    return np.array([bool(passages[row].header) for row in rows], dtype=bool)
+        return passages.have_header(rows)
+    return np.array([bool(passages[row].header) for row in rows.tolist()], dtype=bool)
 
 
 def titles(passages: Sequence[Passage]) -> list[str]:
@@ -64,6 +64,7 @@ class PassageFile(Sequence[Passage]):
         with path.open("rb") as stream:
             self._lines = mmap.mmap(stream.fileno(), 0, access=mmap.ACCESS_READ)
         self._decoded = lru_cache(_KEPT)(self._decode)
+        self._headed: np.ndarray | None = None
 
     @classmethod
     def open(cls, folder: Path) -> "PassageFile":
@@ -104,6 +105,17 @@ class PassageFile(Sequence[Passage]):
     def has_header(self, row: int) -> bool:
         """Whether something was embedded in front of the passage. Its line is searched: decoding takes far longer."""
         return self._lines.find(_NO_HEADER, int(self._offsets[row]), int(self._offsets[row + 1])) < 0
+
+    def have_header(self, rows: "np.ndarray") -> "np.ndarray":
+        """(n,) bool: ``has_header`` of ``rows`` (n,). Each line is searched once, as most questions meet the same topics."""
+        import numpy as np
+
+        if self._headed is None:
+            self._headed = np.full(len(self), -1, dtype=np.int8)  # not known yet
+        for row in rows[self._headed[rows] < 0].tolist():
+            self._headed[row] = self.has_header(row)
+        found: np.ndarray = self._headed[rows] == 1
+        return found
 
     def titles(self) -> Iterator[str]:
         """The title of every row, in order, as it stands in the line: equal titles are equal here, escapes and all."""

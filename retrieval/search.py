@@ -129,7 +129,7 @@ class Search:
         import numpy as np
 
         weight, topic_weight = self._shares
-        if not have_header(self._contents.passages, fused.rows.tolist()).any():
+        if not have_header(self._contents.passages, fused.rows).any():
             return fused, vectors  # nothing can be judged: the topic alone would fill the list with its passages
         if topic_weight:
             more = topics.siblings(fused.rows, fused.scores, self._ranking.topics)
@@ -137,7 +137,7 @@ class Search:
             if len(more):
                 rows = np.union1d(fused.rows, more)
                 fused, vectors = self._fused(vector, rows, lexical, np.isin(rows, more, invert=True))
-        headed = have_header(self._contents.passages, fused.rows.tolist())
+        headed = have_header(self._contents.passages, fused.rows)
         agreement = np.round(aspects.agreement(vector, vectors, headed), 6)  # as the cosines
         best = topics.best(fused.rows, fused.scores)
         nearest = topics.best(fused.rows, fused.dense) if topic_weight else None
