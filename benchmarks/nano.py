@@ -25,6 +25,7 @@ from typing import Any
 sys.path.insert(0, str(Path(__file__).resolve().parent.parent))
 
 from benchmarks.nano_speed import speed
+from benchmarks.retrieval_sets import in_own_words
 from eval.bootstrap import bootstrap_mean
 from eval.questions import pick_questions, references
 from eval.rouge import rouge_scores
@@ -74,13 +75,14 @@ class Sheet:
     other_aspect: tuple[Passage, ...]
 
 
-def make_sheets(corpus_folder: Path, index_folder: Path, split: str, questions: int) -> list[Sheet]:
-    """The sheets of ``questions`` pairs of ``split``, drawn with seed 0."""
+def make_sheets(corpus_folder: Path, index_folder: Path, split: str, questions: int, own_words: bool) -> list[Sheet]:
+    """The sheets of ``questions`` pairs of ``split``, drawn with seed 0; asked as the corpus does, or as people might."""
     corpus = read_corpus(corpus_folder)
     index = Index.open(index_folder, load_encoder(RetrievalSettings().encoder, 64))
     if "question" in index.manifest["settings"]["header"]:
         raise SystemExit("wanted an index without the questions; build it with --set passages.header=topic")
-    return sheets(pick_questions(corpus, split, questions, 0), {p.id: p for p in corpus.pairs}, index)
+    asking = pick_questions(corpus, split, questions, 0)
+    return sheets(in_own_words(asking, 0) if own_words else asking, {p.id: p for p in corpus.pairs}, index)
 
 
 def write_sheets(path: Path, made: Sequence[Sheet]) -> None:
@@ -216,6 +218,7 @@ def main() -> None:
     parser.add_argument("--adapter", type=Path)
     parser.add_argument("--questions", type=int, default=300)
     parser.add_argument("--split", choices=("test", "validation"), default="test")
+    parser.add_argument("--own-words", action="store_true", help="ask in frames that no training saw")
     parser.add_argument("--save-sheets", type=Path, metavar="FILE")
     parser.add_argument("--sheets", type=Path, metavar="FILE", help="instead of --corpus and --index")
     parser.add_argument("--parts", default=list(PARTS), type=lambda text: text.split(","), metavar=",".join(PARTS))
@@ -228,7 +231,7 @@ def main() -> None:
         parser.error("wanted --corpus and --index, or --sheets, for the part medquad; or --parts made-up,speed")
     prepare(offline=True)
     if args.save_sheets:
-        write_sheets(args.save_sheets, make_sheets(args.corpus, args.index, args.split, args.questions))
+        write_sheets(args.save_sheets, make_sheets(args.corpus, args.index, args.split, args.questions, args.own_words))
         return
     device = pick_device("auto")
     dtype = pick_dtype(device)
@@ -251,7 +254,7 @@ def main() -> None:
         made = (
             read_sheets(args.sheets)
             if args.sheets
-            else make_sheets(args.corpus, args.index, args.split, args.questions)
+            else make_sheets(args.corpus, args.index, args.split, args.questions, args.own_words)
         )
         lexicon = build_lexicon(training_modules(read_modules(args.texts)))
         medquad(model, tokenizer, device, made, lexicon, keep)

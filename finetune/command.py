@@ -11,7 +11,7 @@ from finetune.checkpoints import checkpoint_folder, remove_checkpoints
 from finetune.checks import fitting_plan, memory_load, refuse_contradictions
 from finetune.examples import Example, Shares
 from finetune.jsonl import read_examples, refuse_held_out, write_examples
-from finetune.lora import add_lora, trainable_parameters
+from finetune.lora import add_lora, go_on_lora, trainable_parameters
 from finetune.masking import EncodedSet, describe_example, encode_all
 from finetune.memory import read_shape
 from finetune.model import (
@@ -24,7 +24,7 @@ from finetune.result import save_result
 from finetune.tracking import check_tracker, tracking
 from finetune.train import TrainOutcome, train
 from ingest.corpus import Corpus, read_corpus
-from medqa.adapter import KIND, MAKE
+from medqa.adapter import KIND, MAKE, WEIGHTS, check_adapter
 from medqa.base_model import base_fingerprint, load_tokenizer, portable_name, resolve_model
 from medqa.errors import MedqaError
 from medqa.files import sha256_file, staged_folder
@@ -72,6 +72,9 @@ def train_generator(
     base = {"name": portable_name(gs.model), "fingerprint": base_fingerprint(folder)}
     corpus = load_corpus(settings)
     inputs = recipe_inputs(settings, corpus, base["fingerprint"])
+    if fs.start is not None:
+        check_adapter(locate(fs.start), folder)
+        inputs["start"] = sha256_file(locate(fs.start) / WEIGHTS)
     recipe = train_recipe(settings, limit)
     key = recipe_key(KIND, inputs, recipe)
     if is_current(out, KIND, key):
@@ -89,7 +92,10 @@ def train_generator(
 
     _seed(settings.seed)
     base_model = load_base(folder, gs.quantize, compute, fs.upcast, fs.sharding)
-    model, modules = add_lora(base_model, fs.targets, fs.r, fs.alpha, fs.dropout)
+    if fs.start is None:
+        model, modules = add_lora(base_model, fs.targets, fs.r, fs.alpha, fs.dropout)
+    else:
+        model, modules = go_on_lora(base_model, locate(fs.start), fs.targets, fs.r, fs.alpha, fs.dropout)
     trainable, parameters = trainable_parameters(model)
     say(f"LoRA on {modules} modules: {trainable:,} of {parameters:,} parameters train")
     pad_id = tokenizer.pad_token_id if tokenizer.pad_token_id is not None else tokenizer.eos_token_id
@@ -163,7 +169,7 @@ def recipe_inputs(settings: Settings, corpus: Corpus | None, base: str) -> dict[
 def train_recipe(settings: Settings, limit: int | None) -> dict[str, Any]:
     """The settings that decide the adapter's content; where it goes and what it is tracked with do not."""
     recipe: dict[str, Any] = settings.finetune.model_dump(
-        mode="json", exclude={"out", "examples", "report_to", "kept_checkpoints", "check_memory"}
+        mode="json", exclude={"out", "examples", "start", "report_to", "kept_checkpoints", "check_memory"}
     )
     recipe |= {"seed": settings.seed, "limit": limit, "quantize": settings.generator.quantize}
     if world_size() > 1:  # each reads a batch of its own: together they make larger steps
@@ -200,6 +206,7 @@ def load_examples(settings: Settings, corpus: Corpus | None, limit: int | None) 
         limit,
         fs.eval_examples,
         fs.draws,
+        fs.people,
     )
 
 

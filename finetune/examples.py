@@ -14,9 +14,10 @@ import math
 import random
 import re
 from collections.abc import Mapping, Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from typing import Literal, get_args
 
+from finetune.augment import Frames, Mix, surface_form
 from medqa.errors import MedqaError
 from medqa.records import Passage, QAPair, Split
 from rag.prompt import REFUSAL, Source
@@ -26,6 +27,9 @@ KINDS: tuple[Kind, ...] = get_args(Kind)
 
 MAX_SOURCES = 5
 """Always training with the same number of sources made a model cite the last one whatever the truth: vary it, 1 to 5."""
+
+TYPOS = 0.1
+"""Share of the questions with a typing error or abbreviations, where some are asked in people's words."""
 
 # A source's own "[12]" (a literature reference) would be learned as one of our markers.
 _FOREIGN_MARKER = re.compile(r"\s*\[\d+\]")
@@ -74,6 +78,8 @@ def build_examples(
     seed: int,
     max_answer_sentences: int,
     draws: int = 1,
+    people: float = 0.0,
+    frames: Frames = "train",
 ) -> list[Example]:
     """``draws`` examples per pair, each draw sorted by id.
 
@@ -86,6 +92,8 @@ def build_examples(
         max_answer_sentences: longest target, in sentences.
         draws: how often each pair is asked, each time of a kind, with sources and in an order drawn anew: the same question is
             answered from its passage in one draw and refused without it in another.
+        people: share of the questions that are asked in someone's own words; nothing else of an example changes with it.
+        frames: the sentence frames of these.
 
     Raises:
         MedqaError: pairs of test, a pair without passages, or refusals wanted where no pair has a distractor.
@@ -101,8 +109,15 @@ def build_examples(
     examples = []
     for draw in range(draws):
         key = f"{seed}:{draw}" if draw else f"{seed}"
-        examples += _one_draw(pairs, own, neighbours, shares, key, max_answer_sentences)
+        asked = [replace(p, question=_in_words(p, people, key, frames)) for p in pairs] if people else pairs
+        examples += _one_draw(asked, own, neighbours, shares, key, max_answer_sentences)
     return examples
+
+
+def _in_words(pair: QAPair, people: float, key: str, frames: Frames) -> str:
+    """The pair's question, by ``people`` in someone's words; under its own name, which is what its passages call it."""
+    mix = Mix(synonym=0.0, people=people, symptoms=0.0, typos=TYPOS)
+    return surface_form(replace(pair, synonyms=()), (), random.Random(f"{key}:question:{pair.id}"), mix, frames)
 
 
 def _one_draw(

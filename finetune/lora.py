@@ -6,6 +6,7 @@ Phi-3's linear modules are fused, ``qkv_proj o_proj gate_up_proj down_proj``: th
 
 import warnings
 from collections.abc import Sequence
+from pathlib import Path
 from typing import Any
 
 from medqa.errors import MedqaError
@@ -45,6 +46,38 @@ def add_lora(model: Any, targets: Sequence[str], r: int, alpha: int, dropout: fl
     with warnings.catch_warnings():  # peft still asks by a name that transformers 5.23 warns of
         warnings.filterwarnings("ignore", message=".*is_gradient_checkpointing", category=FutureWarning)
         return get_peft_model(model, config), count
+
+
+def go_on_lora(
+    model: Any, adapter: Path, targets: Sequence[str], r: int, alpha: int, dropout: float
+) -> tuple[Any, int]:
+    """``model`` with the matrices in ``adapter`` on it, which train on, and the number of modules adapted.
+
+    Raises:
+        MedqaError: an adapter of another rank, scale or other modules than asked for, or one that does not load.
+    """
+    from peft import LoraConfig, PeftConfig, PeftModel
+
+    config = PeftConfig.from_pretrained(str(adapter))
+    wanted = (r, alpha, sorted(targets))
+    found = (
+        (config.r, config.lora_alpha, sorted(config.target_modules or ())) if isinstance(config, LoraConfig) else None
+    )
+    if found != wanted:
+        raise MedqaError(
+            f"wanted an adapter with r, alpha and targets of {wanted} in {adapter}, found {found}; "
+            "set finetune.r, finetune.alpha and finetune.targets to its own, or give another one"
+        )
+    count = len(find_targets(model, targets))
+    config.lora_dropout = dropout
+    with warnings.catch_warnings():
+        warnings.filterwarnings("ignore", message=".*is_gradient_checkpointing", category=FutureWarning)
+        try:
+            return PeftModel.from_pretrained(model, str(adapter), is_trainable=True, config=config), count
+        except (OSError, ValueError, KeyError, RuntimeError) as error:
+            raise MedqaError(
+                f"wanted an adapter in {adapter} that fits its base model, found none that loads ({error})"
+            ) from error
 
 
 def trainable_parameters(model: Any) -> tuple[int, int]:

@@ -8,6 +8,7 @@ import hashlib
 from collections.abc import Callable, Sequence
 from typing import TYPE_CHECKING
 
+from finetune.augment import Frames
 from finetune.examples import MAX_SOURCES, Example, Shares, build_examples
 from finetune.negatives import hard_negatives
 from medqa.errors import MedqaError
@@ -31,6 +32,7 @@ def build_sets(
     train_limit: int | None,
     eval_limit: int,
     draws: int = 1,
+    people: float = 0.0,
 ) -> tuple[list[Example], list[Example]]:
     """(training, validation) examples.
 
@@ -44,6 +46,7 @@ def build_sets(
         train_limit: pairs used for training, drawn with the seed; None uses all.
         eval_limit: validation pairs used, drawn likewise.
         draws: training examples per pair (``build_examples``); validation pairs are always asked once.
+        people: share of the questions in someone's own words; those of validation in frames that training does not see.
 
     Raises:
         MedqaError: no pairs of train or none of validation.
@@ -59,21 +62,24 @@ def build_sets(
     train_vectors = encoder.encode_passages([p.embedded_text for p in train_passages], progress=True)
     validation_vectors = encoder.encode_passages([p.embedded_text for p in validation_passages])
 
-    def examples(asking: Sequence[QAPair], shown: list[Passage], vectors: "np.ndarray", draws: int) -> list[Example]:
+    def examples(
+        asking: Sequence[QAPair], shown: list[Passage], vectors: "np.ndarray", draws: int, frames: Frames
+    ) -> list[Example]:
         owners = {p.id: p for p in [*train, *validation]}
         queries = encoder.encode_queries([p.question for p in asking])
         neighbours = hard_negatives(asking, shown, owners, queries, vectors, NEIGHBOURS)
-        return build_examples(asking, shown, neighbours, shares, seed, max_answer_sentences, draws)
+        return build_examples(asking, shown, neighbours, shares, seed, max_answer_sentences, draws, people, frames)
 
     import numpy as np
 
     return (
-        examples(train, train_passages, train_vectors, draws),
+        examples(train, train_passages, train_vectors, draws, "train"),
         examples(
             validation,
             [*train_passages, *validation_passages],
             np.concatenate([train_vectors, validation_vectors]),
             1,
+            "held-out",
         ),
     )
 

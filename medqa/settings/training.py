@@ -14,6 +14,9 @@ class FinetuneSettings(Section):
     """Folder of the finished adapter; checkpoints lie in ``checkpoints/`` beside it until it is finished."""
     examples: str | None = None
     """JSONL of ready-made examples (as ``finetune generator --export`` writes) instead of building them from the corpus."""
+    start: str | None = None
+    """Adapter to go on from, of the same base, rank, scale and modules, instead of fresh matrices: new data, or other
+    questions, without learning everything anew."""
     r: int = Field(16, ge=1)
     """LoRA rank."""
     alpha: int = Field(32, ge=1)
@@ -82,6 +85,9 @@ class FinetuneSettings(Section):
     draws: int = Field(1, ge=1)
     """Training examples per pair, each with a kind, sources and an order of its own: three draws in one epoch take as long as
     one in three, and show a question once with its passage and once without."""
+    people: float = Field(0.0, ge=0, le=1)
+    """Share of the questions that are asked in someone's own words (key words, a message with a story), where the question
+    type is known: a model that has met a corpus' own templates alone refuses whatever is asked otherwise."""
 
 
 class SearchSettings(Section):

@@ -6,6 +6,7 @@ from pathlib import Path
 
 import pytest
 import torch
+from safetensors.torch import load_file
 
 from finetune import command
 from finetune.checks import refuse_contradictions
@@ -14,6 +15,8 @@ from finetune.jsonl import read_examples
 from ingest.corpus import write_pairs
 from medqa.adapter import check_adapter
 from medqa.errors import MedqaError
+from medqa.files import sha256_file
+from medqa.manifest import read_manifest
 from medqa.paths import PROJECT
 from medqa.settings import load_settings
 from rag.prompt import messages_for, render
@@ -191,6 +194,30 @@ def test_an_adapter_of_another_base_is_refused(make_settings, tmp_path, base):
     check_adapter(tmp_path / "adapter", base)
     with pytest.raises(MedqaError, match="wanted an adapter of other"):
         check_adapter(tmp_path / "adapter", "other")
+
+
+def test_an_adapter_goes_on_where_it_stopped(make_settings, tmp_path, base):
+    first = train_generator(make_settings(), None)
+    start = tmp_path / "start"
+    (tmp_path / "adapter").rename(start)
+    settings = make_settings(f"finetune.start={start}", "finetune.learning_rate=1e-9", "finetune.max_steps=3")
+    second = train_generator(settings, None)
+    assert second["base_eval_loss"] == pytest.approx(first["best_eval_loss"], abs=0.02)  # the first ended at its best
+    assert first["base_eval_loss"] - first["best_eval_loss"] > 0.1
+    manifest = read_manifest(tmp_path / "adapter", "adapter", "")
+    assert manifest["inputs"]["start"] == sha256_file(start / "adapter_model.safetensors")
+    before, after = (load_file(f / "adapter_model.safetensors") for f in (start, tmp_path / "adapter"))
+    assert before.keys() == after.keys()
+    assert max(float((before[n] - after[n]).abs().max()) for n in before) < 1e-6
+    assert train_generator(settings, None)["reused"] is True
+
+    with pytest.raises(MedqaError, match=r"wanted an adapter with r, alpha and targets of \(8, 32, .*found \(16, 32"):
+        train_generator(make_settings(f"finetune.start={start}", "finetune.r=8"), None)
+    other = save_tiny_phi3(tmp_path / "other" / "tiny-phi3", seed=1)
+    with pytest.raises(MedqaError, match="found one of tiny-phi3"):
+        train_generator(make_settings(f"finetune.start={start}", f"generator.model={other}"), None)
+    with pytest.raises(MedqaError, match="wanted a adapter folder, found none at"):
+        train_generator(make_settings(f"finetune.start={tmp_path / 'none'}"), None)
 
 
 @pytest.mark.parametrize(

@@ -1,6 +1,7 @@
 import random
 import re
 from collections import Counter
+from dataclasses import replace
 
 import pytest
 
@@ -53,6 +54,34 @@ def test_further_draws_ask_every_pair_again_in_another_way():
     kinds = [{e.kind for e in drawn if e.id == p.id} for p in pairs]
     assert kinds.count({"grounded", "refusal"}) > 30  # three draws at even odds: three in four show both
     assert len({e.sources for e in drawn}) > 170
+
+
+def test_some_are_asked_in_peoples_words_under_the_topics_own_name_and_nothing_else_changes():
+    pairs = [make_pair(n, question_type="treatment", synonyms=(f"Elsewhere{n}",)) for n in range(200)]
+    args = pairs, to_passages(pairs), negatives(pairs, k=10), Shares(0.1, 0.6, 0.3), 0, 6
+    plain, worded = build_examples(*args, draws=2), build_examples(*args, draws=2, people=0.5)
+    assert [replace(w, question=p.question) for w, p in zip(worded, plain, strict=True)] == plain
+    changed = [w for w, p in zip(worded, plain, strict=True) if w.question != p.question]
+    assert 0.45 < len(changed) / 400 < 0.65  # half, and typing errors in a tenth of the others
+    assert not any("elsewhere" in w.question.lower() for w in worded)
+    assert sum(f"topic{int(w.id[1:])}" in w.question.lower() for w in changed) > 0.8 * len(
+        changed
+    )  # the rest: typing errors
+    by_draw = [w.question for w in worded[:200]], [w.question for w in worded[200:]]
+    assert sum(a != b for a, b in zip(*by_draw, strict=True)) > 100  # another form in every draw
+    kinds = {kind: sum(w.kind == kind for w in changed) / len(changed) for kind in ("grounded", "refusal")}
+    assert kinds["grounded"] == pytest.approx(0.6, abs=0.1) and kinds["refusal"] == pytest.approx(0.3, abs=0.1)
+
+
+def test_validation_is_asked_in_frames_that_training_does_not_see():
+    pairs = [make_pair(n, split=("train", "validation")[n % 2], question_type="treatment") for n in range(120)]
+    train, validation = build_sets(pairs, to_passages, WordEncoder(), ALL_GROUNDED, 0, 6, None, 60, people=1.0)
+
+    def frames(examples):
+        return {re.sub(r"topic\d+", "T", e.question.lower()) for e in examples}
+
+    assert len(frames(train)) > 5 and len(frames(validation)) > 2
+    assert not frames(train) & frames(validation)
 
 
 def test_markers_are_spread_over_all_positions():
