@@ -18,7 +18,7 @@ import statistics
 import sys
 import time
 from collections.abc import Callable, Sequence
-from dataclasses import asdict, dataclass
+from dataclasses import asdict, dataclass, replace
 from pathlib import Path
 from typing import Any
 
@@ -82,7 +82,13 @@ def make_sheets(corpus_folder: Path, index_folder: Path, split: str, questions: 
     if "question" in index.manifest["settings"]["header"]:
         raise SystemExit("wanted an index without the questions; build it with --set passages.header=topic")
     asking = pick_questions(corpus, split, questions, 0)
-    return sheets(in_own_words(asking, 0) if own_words else asking, {p.id: p for p in corpus.pairs}, index)
+    return sheets(worded(asking) if own_words else asking, {p.id: p for p in corpus.pairs}, index)
+
+
+def worded(pairs: Sequence[QAPair]) -> list[QAPair]:
+    """``pairs`` asked in people's words, under the topic's own name: what a source calls it otherwise is not tested here."""
+    asked = in_own_words([replace(p, synonyms=()) for p in pairs], 0)
+    return [replace(p, question=a.question) for p, a in zip(pairs, asked, strict=True)]
 
 
 def write_sheets(path: Path, made: Sequence[Sheet]) -> None:

@@ -1,8 +1,10 @@
 """benchmarks/nano.py: which passages are shown when the answer is there, and when it was taken away."""
 
+from dataclasses import replace
+
 import pytest
 
-from benchmarks.nano import SHOWN, Sheet, read_sheets, variants, write_sheets
+from benchmarks.nano import SHOWN, Sheet, read_sheets, variants, worded, write_sheets
 from medqa.records import Passage, QAPair
 
 
@@ -56,3 +58,13 @@ def test_sheets_come_back_as_they_were_written(tmp_path, name):
     ]
     write_sheets(tmp_path / name, made)
     assert read_sheets(tmp_path / name) == made
+
+
+def test_people_ask_under_the_topics_own_name_and_stay_related_by_its_synonyms():
+    pairs = [replace(_pair(f"p{n}", "Asthma", "treatment"), synonyms=("Elsewhere",)) for n in range(40)]
+    asked = worded(pairs)
+    assert [replace(a, question=p.question) for a, p in zip(asked, pairs, strict=True)] == pairs
+    assert len({a.question for a in asked}) > 10
+    assert not any(
+        "elsewhere" in a.question.lower() or a.question == p.question for a, p in zip(asked, pairs, strict=True)
+    )
