@@ -72,3 +72,10 @@ def test_it_quotes_the_right_source_with_its_marker(answer):
 
 def test_it_refuses_what_the_sources_do_not_hold(answer):
     assert refused(answer("What are the treatments for Marrow palsy?"))
+
+
+def test_it_answers_people_in_their_own_words(answer):
+    """The adapter before had met MedQuAD's templates alone, and refused."""
+    for question in ("Hey all, a friend of mine has Tellick fever. what brings it on?", "reason for tellick fever"):
+        said = cited_sentences(answer(question))
+        assert said and said[0] == (SOURCES[0].text.split(". ")[0] + ".", 1)
