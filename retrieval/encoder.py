@@ -145,6 +145,7 @@ class SentenceEncoder:
     def __init__(self, model: Any, batch_size: int, devices: Sequence[str] = (), query_model: Any = None) -> None:
         self._model = model
         self._query_model = model if query_model is None else query_model
+        self._packed = False
         self._batch_size = batch_size
         self._devices = tuple(devices)
         self._passage_prompt = _prompt(model.prompts, ("document", "passage", "corpus"))
@@ -190,6 +191,11 @@ class SentenceEncoder:
 
     def encode_queries(self, texts: Sequence[str]) -> "np.ndarray":
         """(n, dim) float32, L2-normalised."""
+        if not self._packed:
+            from retrieval.packed import pack_linear_layers
+
+            pack_linear_layers(self._query_model)
+            self._packed = True
         vectors = self._query_model.encode_query(
             list(texts), prompt=self._query_prompt, batch_size=self._batch_size, convert_to_tensor=True,
             show_progress_bar=False,

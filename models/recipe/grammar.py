@@ -13,7 +13,8 @@ from pathlib import Path
 FORMS = Path(__file__).parent / "forms"
 TRAINING_FILES = (
     "rules.txt", "headings.txt", "diseases_1.txt", "diseases_2.txt", "diseases_3.txt", "drugs.txt", "things.txt",
-    "reference.txt", "patients.txt", "press.txt", "scholarly.txt", "syntax.txt", "words.txt", "others.txt",
+    "reference.txt", "patients.txt", "press.txt", "scholarly.txt", "syntax.txt", "words.txt", "others.txt", "messages.txt",
+    "pages.txt", "people_1.txt", "people_2.txt",
 )  # fmt: skip
 HELD_OUT_FILES = ("held_out.txt", "fresh.txt")
 """Forms for the reading test only. The second was written after the training forms, by an author who had not seen them."""

@@ -7,6 +7,7 @@ from collections.abc import Sequence
 from models.recipe.examples import Draft, Sentence, Tag
 from models.recipe.grammar import Form, Slot
 from models.recipe.library import Library
+from models.recipe.messages import message
 from models.recipe.phases import Phase
 from models.recipe.pseudo import Words
 
@@ -56,11 +57,13 @@ class World:
         self.noise = phase.noise if phase else 0.0
         self.odd_facts = phase.odd_facts if phase else 0.0
         self.other_entity = phase.other_entity if phase else 0.5
+        self.messages = phase.messages if phase else 0.0
+        self.pages = phase.pages if phase else 0.0
         self.brief = rng.random() < (phase.brief if phase else 0.5)
 
     def name(self, kind: str) -> str:
         """A name for an entity of ``kind``."""
-        rng, pick = self.rng, self._rule
+        rng, pick = self.rng, self.say
         if kind == "disease":
             return rng.choice(
                 (
@@ -73,7 +76,8 @@ class World:
                     lambda: f"{pick('disease_adjective')} {self.words.word()}",
                     lambda: f"{pick('disease_adjective')} {self.words.word()} {pick('disease_noun')}",
                     lambda: f"{self.words.word()} {pick('disease_noun')}",
-                    lambda: f"{self.words.word()} {pick('disease_noun')} type {rng.randint(1, 9)}",
+                    lambda: f"{self.words.word()} {pick('disease_noun')} {pick('disease_code')}",
+                    lambda: pick("disease_coded"),
                     lambda: f"{self.words.gene()}-related {pick('disease_noun')}",
                     lambda: pick("disease_plain"),
                     lambda: pick("disease_odd"),
@@ -102,9 +106,10 @@ class World:
             words = self.library.sentence(self.rng).rstrip('.!?”")').split()
             start = self.rng.randint(0, max(0, len(words) - 4))
             return " ".join(words[start : start + self.rng.randint(2, 7)]).strip(",;:()")
-        return self._rule(f"{aspect}.fact")
+        return self.say(f"{aspect}.fact")
 
-    def _rule(self, section: str, **slots: str) -> str:
+    def say(self, section: str, **slots: str) -> str:
+        """A form of ``section`` in words."""
         return spaced(self.grammar.say(self.rng, self.grammar.pick(self.rng, section), slots, self.words.make))
 
     def statement(self, name: str, subject: str, aspect: str, fact: str, other: str, clause: str = "") -> str:
@@ -134,17 +139,17 @@ class World:
         """Add an opening (In most cases, ...) or a closing (..., although ...), or neither."""
         roll = self.rng.random()
         if roll < 0.18:
-            opening = self._rule("opening", Y=other)
+            opening = self.say("opening", Y=other)
             comma = "" if opening.endswith("that") else ","
             text = f"{opening}{comma} {text if keep_case else text[0].lower() + text[1:]}"
         elif roll < 0.32 and text.endswith("."):
-            text = f"{text[:-1]}, {self._rule('closing', Y=other)}."
+            text = f"{text[:-1]}, {self.say('closing', Y=other)}."
         return upper_first(text)
 
     def bullets(self, name: str, aspect: str) -> str:
         """A heading with a list, as web pages have it: no verb, often no full stop."""
         lead = self.rng.choice(
-            (f"{self._rule(f'{aspect}.heading')} of {name}", f"{self._rule(f'{aspect}.heading')}", f"In {name}: ")
+            (f"{self.say(f'{aspect}.heading')} of {name}", f"{self.say(f'{aspect}.heading')}", f"In {name}: ")
         )
         items = [self.fact(aspect) for _ in range(self.rng.randint(2, 6))]
         mark = self.rng.choice((" - ", " - ", "; ", " * ", ", "))
@@ -158,7 +163,7 @@ class World:
         title = self.title(name, aspects[0], titles)
         sentences: list[Sentence] = []
         if rng.random() < 0.06:
-            sentences.append(Sentence(upper_first(self._rule(f"{aspects[0]}.question", X=name))))
+            sentences.append(Sentence(upper_first(self.say(f"{aspects[0]}.question", X=name))))
         for aspect in aspects:
             named = bool(title) or any(s.tags for s in sentences)
             by_name = not named or aspect == "definition" or rng.random() < 0.55
@@ -168,7 +173,7 @@ class World:
                 break
         if rng.random() < (0.1 if self.brief else 0.3):
             by_rule = rng.random() < 0.5
-            filler = upper_first(self._rule("filler")) if by_rule else self.library.sentence(rng)
+            filler = upper_first(self.say("filler")) if by_rule else self.library.sentence(rng)
             sentences.insert(rng.randint(0, len(sentences)), Sentence(filler))
         return Draft(sentences, title)
 
@@ -195,44 +200,54 @@ class World:
         if rng.random() < 0.1 and subject == name:
             second = rng.choice([a for a in KINDS[kind] if f"{a}.clause" in self.grammar.forms] or [aspect])
             if second != aspect and f"{second}.clause" in self.grammar.forms:
-                clause = self._rule(f"{second}.clause", F=self.fact(second))
+                clause = self.say(f"{second}.clause", F=self.fact(second))
         text = self.statement(name, subject, aspect, self.fact(aspect), other, clause)
         if clause and clause in text:
             tags.add(Tag(name, second))
         out = [Sentence(text, frozenset(tags))]
         if f"{aspect}.more" in self.grammar.forms and rng.random() < (0.15 if self.brief else 0.4):
             for _ in range(rng.choice((1, 1, 2))):
-                more = self._rule(f"{aspect}.more", G=self.fact(aspect))
+                more = self.say(f"{aspect}.more", G=self.fact(aspect))
                 out.append(Sentence(upper_first(more), frozenset({Tag(name, aspect)})))
         return out
 
     def _pronoun(self, kind: str) -> str:
-        return self._rule({"disease": "pronoun", "drug": "pronoun_drug"}.get(kind, "pronoun_thing"))
+        return self.say({"disease": "pronoun", "drug": "pronoun_drug"}.get(kind, "pronoun_thing"))
 
     def title(self, name: str, aspect: str, titles: str) -> str:
         """A source's title in the style ``titles``; see ``source``."""
         if titles == "none":
             return ""
         if titles == "question":
-            return upper_first(self._rule(f"{aspect}.question", X=name))
+            return upper_first(self.say(f"{aspect}.question", X=name))
         if titles == "heading" and f"{aspect}.heading" in self.grammar.forms:
-            return upper_first(self._rule("heading", X=name, A=self._rule(f"{aspect}.heading")))
+            return upper_first(self.say("heading", X=name, A=self.say(f"{aspect}.heading")))
         return upper_first(name) if self.rng.random() < 0.7 else name
 
     def question(self, name: str, aspects: Sequence[str]) -> str:
         """A question about one aspect, or two joined by "and"; with some of the noise that people add."""
         written = self.written(name)
         if aspects == ["broad"]:
-            return upper_first(self._rule("broad.question", X=written))
-        texts = []
-        for i, aspect in enumerate(aspects):
-            form = self.grammar.pick(self.rng, f"{aspect}.question")
-            texts.append(tidy(self._say_noisily(form, {"X": written if i == 0 else "it"})))
-        text = texts[0] if len(texts) == 1 else f"{texts[0].rstrip('?. ')} and {lower_first(texts[1])}"
+            return upper_first(self.say("broad.question", X=written))
+        forms = [self.grammar.pick(self.rng, f"{aspect}.question") for aspect in aspects]
+        if aspects[0] in DISEASE and self.rng.random() < self.messages:
+            return upper_first(self._message(written, aspects, forms))
+        text = self._asked(forms, written)
         if self.rng.random() < 0.15:
             inner = lower_first(text) if self.rng.random() < 0.5 else text
-            text = self._rule("wrapper", X=written, Q=inner)
+            text = self.say("wrapper", X=written, Q=inner)
         return self.blemish(upper_first(text))
+
+    def _message(self, written: str, aspects: Sequence[str], forms: Sequence[Form]) -> str:
+        heading = f"{aspects[0]}.heading"
+        called = self.say(heading) if len(aspects) == 1 and heading in self.grammar.forms else ""
+        asks = self._asked(forms, written), self._asked(forms, "it")
+        return message(self.rng, lambda section: self.say(section, X=written), written, called, asks)
+
+    def _asked(self, forms: Sequence[Form], subject: str) -> str:
+        """The questions in ``forms`` joined by "and"; all but the first are about "it"."""
+        texts = [tidy(self._say_noisily(form, {"X": "it" if i else subject})) for i, form in enumerate(forms)]
+        return texts[0] if len(texts) == 1 else f"{texts[0].rstrip('?. ')} and {lower_first(texts[1])}"
 
     def written(self, name: str) -> str:
         """``name`` as a person may type it."""
@@ -241,6 +256,8 @@ class World:
             return name.lower()
         if roll < 0.2:
             return " ".join(upper_first(word) for word in name.split())
+        if roll < 0.25:  # Parkinson disease for Parkinson's disease, Ebstein Barr for Ebstein-Barr
+            return name.replace("'s ", " ").replace("-", " ")
         return name
 
     def blemish(self, text: str) -> str:
@@ -251,23 +268,6 @@ class World:
         if roll < 0.1:
             return text.rstrip("?.")
         return text.replace("?", " ?") if roll < 0.2 else text
-
-
-def nearly(rng: random.Random, name: str, words: Words) -> str:
-    """``name`` with one word or number changed: ``factor XI deficiency`` and ``factor XIII deficiency`` are two things."""
-    parts = name.split()
-    at = rng.randrange(len(parts))
-    old = parts[at]
-    if old.isdigit():
-        new = str(rng.choice([n for n in range(1, 13) if str(n) != old]))
-    elif rng.random() < 0.5 and len(old) > 5:  # one begins or ends like the other
-        cut = rng.randint(3, len(old) - 2)
-        made = words.word()
-        new = old[:cut] + made[-rng.randint(2, 6) :] if rng.random() < 0.5 else made[: rng.randint(2, 6)] + old[cut:]
-    else:
-        new = words.surname() if old[0].isupper() else words.word()
-    parts[at] = upper_first(new) if old[0].isupper() else new
-    return " ".join(parts)
 
 
 def upper_first(text: str) -> str:

@@ -5,16 +5,17 @@ import re
 
 import pytest
 
-from models.recipe.article_tasks import Shelf, encyclopedia_interview, encyclopedia_task
+from models.recipe.article_tasks import Shelf, close, encyclopedia_interview, encyclopedia_task, nearly
 from models.recipe.articles import ASPECTS, NAME, Article, parse, read_articles
 from models.recipe.examples import cite
 from models.recipe.grammar import HELD_OUT_FILES, held_out_grammar, read_forms
 from models.recipe.library import Library
 from models.recipe.phases import PHASES
-from models.recipe.world import World, near, nearly
+from models.recipe.world import World
 from rag.prompt import REFUSAL
 from tests.models.test_recipe import library as forms_library  # noqa: F401
 
+TASKS = "models.recipe.article_tasks"
 TOLD = ("cause", "symptom", "treatment", "outlook", "frequency", "history", "research")
 
 
@@ -37,17 +38,17 @@ def library(forms_library):  # noqa: F811
 @pytest.fixture(autouse=True)
 def plain_questions(monkeypatch):
     monkeypatch.setattr(World, "question", lambda self, name, aspects: f"{aspects[0]} of {name}")
-    monkeypatch.setattr("models.recipe.article_tasks.DISGUISED", 0.0)
+    monkeypatch.setattr(f"{TASKS}.DISGUISED", 0.0)
+    monkeypatch.setattr(f"{TASKS}.SHORTENED", 0.0)
 
 
 def expected(example, question):
-    """What must be quoted, read off the sources' own text."""
-    wanted = f"the {question} ends here."
+    """What must be quoted, read off the sources' own text: neither a question before it nor a mention between."""
     return [
         (n, s)
         for n, source in enumerate(example.sources, start=1)
-        for s in re.split(r"(?<=here\.) ", source.text)
-        if s.endswith(wanted)
+        for s in re.findall(r"Author\d says \d\d: .+? ends here\.", source.text)
+        if s.endswith(f"the {question} ends here.")
     ]
 
 
@@ -63,11 +64,12 @@ def test_an_answer_is_all_that_is_told_on_the_aspect_and_a_refusal_has_nothing_t
         name = example.question.split(" of ", 1)[1]
         shown += len(example.sources)
         strangers += sum(f" of {name} ends" not in s.text for s in example.sources)
-        if refuse:  # what is told of the asked one comes near nothing that is asked
+        if refuse:  # nothing that is told of the asked one may answer
             aspect = example.question.split(" of ")[0]
             told = {m for s in example.sources for m in re.findall(rf"the (\w+) of {re.escape(name)} ends", s.text)}
-            assert not told & near(aspect)
-    assert 0.3 < strangers / shown < 0.8  # passages on others are neither rare nor all
+            assert not told & close(aspect)
+    low, high = (0.5, 0.65) if refuse else (0.25, 0.35)  # passages on others are neither rare nor all
+    assert low < strangers / shown < high
 
 
 def test_an_interview_asks_what_is_told_and_what_is_not(library):
@@ -81,10 +83,14 @@ def test_an_interview_asks_what_is_told_and_what_is_not(library):
             quotes = expected(example, question)
             assert answer == (cite(quotes[:8]) if quotes else REFUSAL)
             answered, refused = answered + bool(quotes), refused + (not quotes)
+            aspect, name = question.split(" of ", 1)
+            text = " ".join(s.text for s in example.sources)
+            assert quotes or not close(aspect) & set(re.findall(rf"the (\w+) of {re.escape(name)} ends", text))
     assert 0.4 < refused / (answered + refused) < 0.65
 
 
-def test_sentences_may_be_borrowed_from_another_article_on_the_same_aspect(library):
+def test_sentences_may_be_borrowed_from_another_article_on_the_same_aspect(library, monkeypatch):
+    monkeypatch.setattr(f"{TASKS}.ASKS_FIRST", 0.0)
     mixed = 0
     lenders = [planted("shared"), planted("shared")]
     other = Library(library.modules, library.lexicon, library.grammar, lenders)
@@ -111,7 +117,7 @@ def test_other_names_are_other_and_some_of_them_near(library):
 
 
 def test_rare_words_are_disguised_alike_in_sources_and_answer(library, monkeypatch):
-    monkeypatch.setattr("models.recipe.article_tasks.DISGUISED", 1.0)
+    monkeypatch.setattr(f"{TASKS}.DISGUISED", 1.0)
     changed = 0
     for seed in range(60):
         example = encyclopedia_task(World(random.Random(seed), library, PHASES["read"]), refuse=False)

@@ -2,6 +2,7 @@
 
 import random
 import re
+from dataclasses import replace
 
 import pytest
 
@@ -75,6 +76,27 @@ def test_the_same_seed_gives_the_same_example(library):
     first = [make_example(random.Random(f"a/{i}"), library, phase) for i in range(40)]
     assert first == [make_example(random.Random(f"a/{i}"), library, phase) for i in range(40)]
     assert first != [make_example(random.Random(f"b/{i}"), library, phase) for i in range(40)]
+
+
+@pytest.mark.parametrize(
+    ("family", "task", "share"),
+    [
+        ("made-up", "reading_task", 0.3),
+        ("relation", "relation_task", 0.3),
+        ("article", "article_task", 0.3),
+        ("encyclopedia", "encyclopedia_task", 0.55),
+    ],
+)
+def test_how_many_questions_of_the_last_phase_go_unanswered(library, monkeypatch, family, task, share):
+    monkeypatch.setattr(f"models.recipe.mix.{task}", lambda world, refuse: refuse)
+    phase = replace(PHASES["talk"], families={family: 1})
+    refusals = [make_example(random.Random(i), library, phase) for i in range(1500)]
+    assert abs(sum(refusals) / 1500 - share) < 0.03
+    monkeypatch.setattr("models.recipe.mix.interview_task", lambda world, refused: refused)
+    monkeypatch.setattr("models.recipe.mix.encyclopedia_interview", lambda world, refused: refused)
+    for interview, chance in {"interview": 0.3, "encyclopedia interview": 0.7}.items():
+        phase = replace(phase, families={interview: 1})
+        assert make_example(random.Random(0), library, phase) == pytest.approx(chance)
 
 
 def test_a_made_up_refusal_has_no_sentence_that_answers(library):
