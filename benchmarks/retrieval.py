@@ -50,7 +50,7 @@ Scores = dict[str, list[float]]
 
 
 def rankings(
-    reranker: Reranker | None, aspects: Aspects | None, weight: float | None, variety: float
+    reranker: Reranker | None, aspects: Aspects | None, weight: float | None, variety: float, rerank: int
 ) -> dict[str, Ranking | None]:
     """The rows of every table; None where it cannot be had."""
     hybrid = Ranking(lexical_weight="auto" if weight is None else weight, variety=variety)
@@ -67,7 +67,9 @@ def rankings(
     if reranker is not None:
         best = hybrid if has_lexical else rows["dense"]
         assert best is not None
-        rows["hybrid+rerank" if has_lexical else "dense+rerank"] = replace(best, aspects=aspects, reranker=reranker)
+        rows["hybrid+rerank" if has_lexical else "dense+rerank"] = replace(
+            best, aspects=aspects, reranker=reranker, rerank=rerank
+        )
     return rows
 
 
@@ -191,7 +193,7 @@ def run(args: argparse.Namespace) -> dict[str, Any]:
     encoder: Any = Remembering(load_encoder(args.encoder, 64))
     reranker = load_reranker(args.reranker) if args.reranker else None
     aspects = load_aspects(args.aspects, encoder_hash(args.encoder, encoder.fingerprint))
-    rows = rankings(reranker, aspects, args.weight, args.variety)
+    rows = rankings(reranker, aspects, args.weight, args.variety, args.rerank)
     asked = [p for p in pairs if args.split in (p.split, "all")][: args.limit]
     report: dict[str, Any] = {
         "encoder": args.encoder,
@@ -248,6 +250,7 @@ def main() -> None:
     parser.add_argument("--corpus", type=Path, required=True)
     parser.add_argument("--encoder", default=RetrievalSettings().encoder)
     parser.add_argument("--reranker")
+    parser.add_argument("--rerank", type=int, default=RetrievalSettings().rerank, help="how many hits it reads")
     parser.add_argument("--aspects", default="auto", type=lambda name: None if name == "none" else name)
     parser.add_argument("--index", type=Path, help="an index made by medqa index build")
     parser.add_argument("--consumer", type=Path, help="questions with judged answers; left out: that part is")

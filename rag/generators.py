@@ -230,6 +230,8 @@ def load_model(
     from transformers import AutoModelForCausalLM
     from transformers.utils import logging
 
+    from medqa.packed import fits_twice, pack_linear_layers
+
     logging.disable_progress_bar()
     folder = resolve_model(model, offline)
     if adapter is not None:
@@ -249,8 +251,11 @@ def load_model(
         from peft import PeftModel
 
         loaded = PeftModel.from_pretrained(loaded, str(locate(adapter)))
+    loaded.eval()
+    if place == "cpu" and fits_twice(loaded):
+        pack_linear_layers(loaded)
     return LocalModel(
-        loaded.eval(),
+        loaded,
         load_tokenizer(folder),
         max_new_tokens=max_new_tokens,
         prompt_tokens=prompt_tokens,

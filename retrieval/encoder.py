@@ -192,15 +192,28 @@ class SentenceEncoder:
     def encode_queries(self, texts: Sequence[str]) -> "np.ndarray":
         """(n, dim) float32, L2-normalised."""
         if not self._packed:
-            from retrieval.packed import pack_linear_layers
+            from medqa.packed import pack_linear_layers
 
-            pack_linear_layers(self._query_model)
+            pack_linear_layers(self._query_model.eval())
             self._packed = True
+        if len(texts) == 1:
+            return unit(self._alone(texts[0]), 1, self.dim)
         vectors = self._query_model.encode_query(
             list(texts), prompt=self._query_prompt, batch_size=self._batch_size, convert_to_tensor=True,
             show_progress_bar=False,
         )  # fmt: skip
         return unit(vectors, len(texts), self.dim)
+
+    def _alone(self, text: str) -> Any:
+        """As ``encode_query`` of one text, (1, dim), without its look at every parameter, a tenth of the time of a question."""
+        import torch
+        from sentence_transformers.util import batch_to_device
+
+        model = self._query_model
+        with torch.inference_mode():
+            features = model.preprocess([text], prompt=self._query_prompt, task="query")
+            found = model(batch_to_device(features, model.device), task="query")["sentence_embedding"]
+        return found[:, : self.dim]
 
 
 def token_counter(tokenizer: Any) -> Callable[[Sequence[str]], list[int]]:

@@ -39,7 +39,7 @@ class Ranking:
     variety: float = 0.0
     """Weight of unlikeness to the hits before, 0 to 1; 0 leaves the order alone."""
     reranker: Reranker | None = None
-    rerank: int = 30
+    rerank: int = 20
     """How many of the best are read again by ``reranker``."""
     rerank_weight: Weight = "auto"
     """Share of the reranker's score against the fused one, 0 to 1; ``auto``: the reranker's own."""

@@ -35,8 +35,8 @@ class RetrievalSettings(Section):
     """Weight of unlikeness to the hits before (MMR); 0 ranks by relevance alone."""
     reranker: str | None = None
     """Cross-encoder that reads the best hits again: a PEFT adapter folder for the embedded encoder, or a folder or id."""
-    rerank: int = Field(30, ge=1)
-    """How many hits the reranker reads."""
+    rerank: int = Field(20, ge=1)
+    """How many hits the reranker reads: on validation 20 are as good as 30, in two thirds of the time."""
     rerank_weight: Annotated[float, Field(ge=0, le=1)] | Literal["auto"] = "auto"
     """Share of the reranker's score, the rest is the fused one's; ``auto`` takes what was fitted when it was trained."""
     batch_size: int = Field(64, ge=1)
