@@ -15,7 +15,7 @@ from eval.rows import by_cell
 from eval.score import Tools
 from eval.tables import make_tables
 from tests.eval.scored_rows import citation, passage, row
-from tests.ingest.test_page import POISON, Page, kinds
+from tests.ingest.page_report import POISON, Page, kinds
 
 FACTS = {"questions": "12 of the test split", "model": "tiny"}
 

@@ -22,7 +22,6 @@ from retrieval.contents import Contents
 from retrieval.index import Index
 from retrieval.lexical import LexicalIndex
 from retrieval.ranking import Ranking
-from tests.tiny_bert import save_tiny_bert
 
 from .conftest import WordEncoder, make_pair, to_passages
 
@@ -173,11 +172,6 @@ def test_of_equal_weights_the_lowest_are_chosen():
     rows = {(0.0, 0.0): {"a": 0.5, "b": 0.5}, (0.2, 0.0): {"a": 0.4, "b": 0.7}, (0.1, 0.0): {"a": 0.7, "b": 0.4}}
     assert choose_weights(rows) == (0.1, 0.0)
     assert choose_weights({(0.0, 0.0): {"a": 0.5}, (0.1, 0.2): {"a": 0.5}}) == (0.0, 0.0)
-
-
-@pytest.fixture(scope="module")
-def folder(tmp_path_factory):
-    return save_tiny_bert(tmp_path_factory.mktemp("models") / "tiny-bert")
 
 
 def settings_of(tmp_path, folder, *more):

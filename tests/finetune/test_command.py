@@ -1,3 +1,5 @@
+"""The verb: what an adapter folder holds, when it is made again, and where a run goes on."""
+
 import json
 import os
 import stat
@@ -8,52 +10,16 @@ import pytest
 import torch
 from safetensors.torch import load_file
 
-from finetune import command
-from finetune.checks import refuse_contradictions
 from finetune.command import train_generator
 from finetune.jsonl import read_examples
-from ingest.corpus import write_pairs
-from medqa.adapter import check_adapter
 from medqa.errors import MedqaError
 from medqa.files import sha256_file
 from medqa.manifest import read_manifest
-from medqa.paths import PROJECT
-from medqa.settings import load_settings
 from rag.prompt import messages_for, render
 from tests.tiny_phi3 import save_tiny_phi3
 
-from .conftest import WordEncoder, make_pair
+from .conftest import folder_bytes
 from .test_train import stop_after
-
-
-@pytest.fixture
-def corpus(tmp_path):
-    pairs = [make_pair(n, f"Topic{n // 2}", ("train", "train", "validation")[n // 2 % 3]) for n in range(36)]
-    pairs.append(make_pair(99, "Secret", "test", answer="PLANTED in test. PLANTED again."))
-    path = tmp_path / "pairs.csv"
-    with path.open("w", newline="") as stream:
-        write_pairs(stream, pairs)
-    return path
-
-
-@pytest.fixture
-def make_settings(tmp_path, base, corpus, monkeypatch):
-    monkeypatch.setattr("retrieval.encoder.load_encoder", lambda name, batch_size: WordEncoder())
-
-    def make(*overrides):
-        values = {
-            "corpus": corpus, "generator.model": base, "generator.device": "cpu", "finetune.out": tmp_path / "adapter",
-            "finetune.batch_size": 4, "finetune.eval_steps": 3, "finetune.warmup_steps": 1, "finetune.eval_examples": 8,
-            "finetune.learning_rate": 0.05, "finetune.checkpointing": False, "finetune.report_to": "none",
-            "finetune.targets": "[qkv_proj, down_proj]",
-        }  # fmt: skip
-        return load_settings(None, [*(f"{k}={v}" for k, v in values.items()), *overrides])
-
-    return make
-
-
-def folder_bytes(folder):
-    return {p.name: p.read_bytes() for p in sorted(folder.iterdir())}
 
 
 def test_the_result_loads_with_stock_peft_and_changes_the_logits(make_settings, base, tmp_path, capsys):
@@ -142,60 +108,6 @@ def test_limit_draws_that_many_pairs(make_settings, tmp_path):
     assert json.loads((tmp_path / "adapter" / "manifest.json").read_text())["examples"]["train"] == 5
 
 
-@pytest.mark.parametrize(
-    ("override", "message"),
-    [
-        ("generator.quantize=nf4", "use configs/nano-cpu.yaml"),
-        ("generator.model=models/none", "wanted a model folder at models/none"),
-        ("finetune.targets=[q_proj]", "this model has: down_proj"),
-        ("finetune.max_length=64", "raise finetune.max_length"),
-        ("finetune.examples=none.jsonl", "--export"),
-        ("corpus=none", "medqa ingest"),
-        ("finetune.batching=packed", r"set finetune\.batch_size=1 and finetune\.pack_length"),
-        ("finetune.compile=true", "batches of one shape for finetune.compile=true"),
-        ("finetune.kept_layers=1", "wanted finetune.checkpointing=true with finetune.kept_layers"),
-        ("finetune.report_to=tensorbored", "wanted a tracker for finetune.report_to"),
-    ],
-)
-def test_bad_input_leaves_the_old_result_untouched(make_settings, tmp_path, override, message, monkeypatch):
-    monkeypatch.setattr(torch.cuda, "is_available", lambda: False)
-    (tmp_path / "adapter").mkdir()
-    (tmp_path / "adapter" / "old").write_text("kept")
-    extra = ["finetune.closed_book=0"] if "max_length" in override else []
-    with pytest.raises(MedqaError, match=message) as error:
-        train_generator(make_settings(override, *extra), None)
-    assert "\n" not in str(error.value)
-    assert folder_bytes(tmp_path / "adapter") == {"old": b"kept"}
-
-
-def test_a_full_disk_leaves_the_old_result_untouched(make_settings, tmp_path, monkeypatch):
-    (tmp_path / "adapter").mkdir()
-    (tmp_path / "adapter" / "old").write_text("kept")
-
-    def no_space(*_, **__):
-        raise OSError(28, "No space left on device")
-
-    monkeypatch.setattr(command, "save_result", no_space)
-    with pytest.raises(OSError, match="No space"):
-        train_generator(make_settings(), None)
-    assert folder_bytes(tmp_path / "adapter") == {"old": b"kept"}
-
-
-def test_an_adapter_of_another_base_is_refused(make_settings, tmp_path, base):
-    train_generator(make_settings(), None)
-    check_adapter(tmp_path / "adapter", base)
-    check_adapter(tmp_path / "adapter", str(base))
-    other = save_tiny_phi3(tmp_path / "other" / "tiny-phi3", seed=1)  # same name, same shapes, other weights
-    with pytest.raises(MedqaError, match="found one of tiny-phi3"):
-        check_adapter(tmp_path / "adapter", other)
-    with pytest.raises(MedqaError, match="wanted a adapter folder, found none at"):
-        check_adapter(tmp_path / "none", base)
-    (tmp_path / "adapter" / "manifest.json").unlink()  # made elsewhere: the name decides
-    check_adapter(tmp_path / "adapter", base)
-    with pytest.raises(MedqaError, match="wanted an adapter of other"):
-        check_adapter(tmp_path / "adapter", "other")
-
-
 def test_an_adapter_goes_on_where_it_stopped(make_settings, tmp_path, base):
     first = train_generator(make_settings(), None)
     start = tmp_path / "start"
@@ -218,37 +130,6 @@ def test_an_adapter_goes_on_where_it_stopped(make_settings, tmp_path, base):
         train_generator(make_settings(f"finetune.start={start}", f"generator.model={other}"), None)
     with pytest.raises(MedqaError, match="wanted a adapter folder, found none at"):
         train_generator(make_settings(f"finetune.start={tmp_path / 'none'}"), None)
-
-
-@pytest.mark.parametrize(
-    ("packed", "message"),
-    [
-        ("finetune.sampling=length", "set finetune.sampling=random"),
-        ("finetune.auto_batch=true", r"set finetune\.pack_length"),
-        ("finetune.pack_length=512", "wanted finetune.pack_length of at least finetune.max_length=1024, found 512"),
-        ("finetune.compile=true", "wanted a CUDA device for finetune.compile=true"),
-        ("finetune.warmup_steps=9", "wanted fewer finetune.warmup_steps than finetune.max_steps=5, found 9"),
-    ],
-)
-def test_contradictions_with_packing(make_settings, packed, message, monkeypatch):
-    monkeypatch.setattr(torch.cuda, "is_available", lambda: False)
-    plain = ["finetune.batching=packed", "finetune.batch_size=1", "finetune.sampling=random", "finetune.max_steps=5"]
-    with pytest.raises(MedqaError, match=message) as error:
-        train_generator(make_settings(*plain, packed), None)
-    assert "\n" not in str(error.value)
-
-
-def test_unknown_keys_name_the_nearest(make_settings):
-    with pytest.raises(MedqaError, match=r"finetune\.pack_lenght; the nearest is pack_length"):
-        make_settings("finetune.pack_lenght=4096")
-
-
-def test_a_recipe_that_is_too_large_is_refused_before_anything_is_loaded(make_settings, tmp_path, monkeypatch):
-    monkeypatch.setattr("finetune.checks.free_memory", lambda device: 2**20)
-    monkeypatch.setattr(command, "load_base", lambda *_: pytest.fail("the model was loaded"))
-    with pytest.raises(MedqaError, match=r"wanted about .* for this recipe, found 0\.0 GiB free"):
-        train_generator(make_settings(), None)
-    assert not (tmp_path / "adapter").exists()
 
 
 def test_the_micro_batch_is_found_and_the_step_stays_the_same(make_settings, tmp_path, monkeypatch, base, capsys):
@@ -287,32 +168,3 @@ def test_packed_chosen_by_answers_with_curves_on_disk(make_settings, tmp_path, c
     history = json.loads((tmp_path / "adapter" / "trainer_state.json").read_text())["log_history"]
     assert losses == pytest.approx([e["eval_loss"] for e in history if "eval_loss" in e], rel=1e-5)
     assert "TENSORBOARD_LOGGING_DIR" not in os.environ
-
-
-RECIPES = sorted(
-    path
-    for path in (PROJECT / "configs").glob("*.yaml")
-    if path.read_text().startswith(f"# medqa finetune generator --config configs/{path.name}\n")
-)
-
-
-def test_the_recipes_are_there():
-    assert {p.stem for p in RECIPES} >= {"nano-cpu", "seed-qlora", "phi3-mini-qlora", "phi3-mini-fast"}
-
-
-@pytest.mark.parametrize("path", RECIPES, ids=lambda p: p.stem)
-def test_recipes_load_and_do_not_contradict_themselves(path):
-    settings = load_settings(path)
-    refuse_contradictions(settings.finetune)
-    assert settings.finetune.out == settings.generator.adapter
-    if path.stem.startswith("phi3-mini") or path.stem == "seed-qlora":
-        assert settings.finetune.checkpointing == (settings.generator.quantize == "nf4")
-
-
-def test_the_reference_recipe_to_the_letter():
-    settings = load_settings(PROJECT / "configs" / "seed-qlora.yaml")
-    fs = settings.finetune
-    assert settings.generator.quantize == "nf4" and fs.upcast and fs.checkpointing
-    assert (fs.r, fs.alpha, fs.dropout, fs.max_length, fs.warmup_steps) == (16, 32, 0.1, 1024, 100)
-    assert (fs.optim, fs.batching, fs.batch_size) == ("paged_adamw_8bit", "padded", 8)
-    assert set(fs.targets) == {"qkv_proj", "o_proj", "gate_up_proj", "down_proj"}

@@ -18,7 +18,6 @@ from medqa.cli import main
 from medqa.manifest import read_manifest
 from medqa.records import QAPair
 from medqa.settings import load_settings
-from tests.tiny_bert import save_tiny_bert
 
 TOPICS = ("alpha", "beta", "gamma", "delta", "omega", "fever", "rash", "pain")
 PLAN = ListwisePlan(
@@ -32,11 +31,6 @@ def planted(splits=("train",) * 8):
         QAPair(t, f"What is {t}?", f"The {t} is one. And {t} is two.", topic=t, question_type="information", split=s)
         for t, s in zip(TOPICS, splits, strict=True)
     ]
-
-
-@pytest.fixture(scope="module")
-def folder(tmp_path_factory):
-    return save_tiny_bert(tmp_path_factory.mktemp("models") / "tiny-bert")
 
 
 @pytest.fixture

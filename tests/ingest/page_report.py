@@ -1,4 +1,71 @@
-"""A report with every key, for the tests of the page and its plots."""
+"""A report with every key, a reader of pages and texts that must stay text, for the tests of pages and plots."""
+
+from html.parser import HTMLParser
+
+VOID = {"meta", "br", "hr", "img", "input", "link"}
+
+POISON = [
+    "<script>alert(1)</script>",
+    "</title></svg><img src=x onerror=alert(1)>",
+    '" onmouseover="alert(1)',
+    "--><b>x</b><!--",
+    "$\\frac{1}{0}$ & <![CDATA[",
+    'id="x" : #0072b2 url(#p1)',
+    "a\x00b\x1b\ud800c",
+    "頭痛とは何ですか",
+    "صداع",
+]
+
+
+class Page(HTMLParser):
+    """Tables by caption, elements and texts of a page; every element that is opened must be closed in order."""
+
+    def __init__(self, html):
+        super().__init__()
+        self.tables, self.elements, self.text, self.svg_text, self.notes = {}, [], [], [], []
+        self._open, self._rows, self._caption = [], None, None
+        self.feed(html)
+        self.close()
+        assert self._open == []
+
+    def handle_starttag(self, tag, attrs):
+        self.elements.append((tag, dict(attrs)))
+        if tag not in VOID:
+            self._open.append(tag)
+        if tag == "table":
+            self._rows, self._caption = [], ""
+        if tag == "tr":
+            self._rows.append([])
+        if tag in ("td", "th"):
+            self._rows[-1].append("")
+        if tag == "p":
+            self.notes.append("")
+
+    def handle_startendtag(self, tag, attrs):
+        self.elements.append((tag, dict(attrs)))
+
+    def handle_endtag(self, tag):
+        assert self._open.pop() == tag
+        if tag == "table":
+            assert self._caption not in self.tables
+            self.tables[self._caption] = self._rows
+
+    def handle_data(self, data):
+        if "svg" in self._open:
+            self.svg_text.append(data)
+        elif "style" not in self._open:
+            self.text.append(data)
+        if "caption" in self._open:
+            self._caption += data
+        elif "td" in self._open or "th" in self._open:
+            self._rows[-1][-1] += data
+        if "p" in self._open:
+            self.notes[-1] += data
+
+
+def kinds(page):
+    """What a page is made of: elements with the names of their attributes."""
+    return {(tag, *sorted(attrs)) for tag, attrs in page.elements}
 
 
 def crossing(question, answer, topic, near, rows, share):

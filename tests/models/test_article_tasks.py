@@ -1,6 +1,5 @@
 """Which passages may stand beside a question: what may answer it, mentions in passing, abbreviated and nested names."""
 
-# ruff: noqa: F811 (fixtures)
 import random
 import re
 from collections import Counter
@@ -15,17 +14,19 @@ from models.recipe.library import Library
 from models.recipe.phases import PHASES
 from models.recipe.world import World
 from rag.prompt import REFUSAL
-from tests.models.test_articles import TASKS, expected, forms_library, library, plain_questions  # noqa: F401
+from tests.models.conftest import TASKS, expected
+
+pytestmark = pytest.mark.usefixtures("plain_questions")
 
 
-def test_a_question_before_a_passage_is_no_part_of_the_answer(library, monkeypatch):
+def test_a_question_before_a_passage_is_no_part_of_the_answer(planted_library, monkeypatch):
     monkeypatch.setattr(f"{TASKS}.ASKS_FIRST", 1.0)
     for seed in range(60):
-        draft = Shelf(World(random.Random(seed), library)).draft(library.articles[0], "gout", "cause")
+        draft = Shelf(World(random.Random(seed), planted_library)).draft(planted_library.articles[0], "gout", "cause")
         question, *said = draft.sentences
         assert "gout" in question.text.lower() and "says" not in question.text and not question.tags
         assert said and all(s.tags == {Tag("gout", "cause")} for s in said)
-        example = encyclopedia_task(World(random.Random(seed), library, PHASES["read"]), refuse=False)
+        example = encyclopedia_task(World(random.Random(seed), planted_library, PHASES["read"]), refuse=False)
         assert example.answer == cite(expected(example, example.question)[:8])
 
 
@@ -57,8 +58,8 @@ def with_genes(library, symbol, aspects):
 
 
 @pytest.mark.parametrize(("symbol", "shown"), [("ABCD1", False), ("abcd1", True)])
-def test_a_passage_that_names_a_gene_never_stands_where_the_gene_is_asked_in_vain(library, symbol, shown):
-    other = with_genes(library, symbol, ("gene", "cause", "inheritance"))
+def test_a_passage_that_names_a_gene_never_stands_where_the_gene_is_asked_in_vain(planted_library, symbol, shown):
+    other = with_genes(planted_library, symbol, ("gene", "cause", "inheritance"))
     seen: dict[str, set[str]] = {}
     for seed in range(300):
         example = encyclopedia_task(World(random.Random(seed), other, PHASES["read"]), refuse=True)
@@ -72,8 +73,8 @@ def test_a_passage_that_names_a_gene_never_stands_where_the_gene_is_asked_in_vai
 
 
 @pytest.mark.parametrize(("symbol", "asks"), [("ABCD1", False), ("abcd1", True)])
-def test_no_interview_asks_in_vain_for_the_gene_that_a_source_names(library, symbol, asks):
-    other = with_genes(library, symbol, ("symptom", "inheritance"))
+def test_no_interview_asks_in_vain_for_the_gene_that_a_source_names(planted_library, symbol, asks):
+    other = with_genes(planted_library, symbol, ("symptom", "inheritance"))
     asked = set()
     for seed in range(150):
         example = encyclopedia_interview(World(random.Random(seed), other, PHASES["read"]), 0.5)
@@ -83,11 +84,11 @@ def test_no_interview_asks_in_vain_for_the_gene_that_a_source_names(library, sym
 
 
 @pytest.mark.parametrize("refuse", [False, True])
-def test_a_mention_in_a_passage_on_another_condition_answers_nothing(library, monkeypatch, refuse):
+def test_a_mention_in_a_passage_on_another_condition_answers_nothing(planted_library, monkeypatch, refuse):
     monkeypatch.setattr(f"{TASKS}.MENTIONED", 1.0)
     strangers = 0
     for seed in range(150):
-        example = encyclopedia_task(World(random.Random(seed), library, PHASES["read"]), refuse)
+        example = encyclopedia_task(World(random.Random(seed), planted_library, PHASES["read"]), refuse)
         assert example.answer == (REFUSAL if refuse else cite(expected(example, example.question)[:8]))
         name = example.question.split(" of ", 1)[1]
         others = [s for s in example.sources if f" of {name} ends" not in s.text]
@@ -96,13 +97,13 @@ def test_a_mention_in_a_passage_on_another_condition_answers_nothing(library, mo
     assert strangers > 100
 
 
-def test_a_title_explains_the_abbreviation_that_its_text_and_some_questions_use(library, monkeypatch):
+def test_a_title_explains_the_abbreviation_that_its_text_and_some_questions_use(planted_library, monkeypatch):
     monkeypatch.setattr(f"{TASKS}.SHORTENED", 1.0)
     monkeypatch.setattr(f"{TASKS}.QUALIFIED", 0.0)
     monkeypatch.setattr(World, "name", lambda self, kind: "severe copper fever")
     explained = short = 0
     for seed in range(300):
-        example = encyclopedia_task(World(random.Random(seed), library, PHASES["read"]), refuse=False)
+        example = encyclopedia_task(World(random.Random(seed), planted_library, PHASES["read"]), refuse=False)
         aspect, name = example.question.split(" of ", 1)
         assert name in ("severe copper fever", "SCF")
         titles = {s.title for s in example.sources if "the " + aspect + " of SCF ends" in s.text}
@@ -118,31 +119,31 @@ def test_a_title_explains_the_abbreviation_that_its_text_and_some_questions_use(
 @pytest.mark.parametrize(
     ("name", "pattern"), [("copper fever type 3", "CFT"), ("copper fever", "CF[DSXTN]"), ("gout", None)]
 )
-def test_an_abbreviation_has_three_letters_and_a_single_word_has_none(library, monkeypatch, name, pattern):
+def test_an_abbreviation_has_three_letters_and_a_single_word_has_none(planted_library, monkeypatch, name, pattern):
     monkeypatch.setattr(f"{TASKS}.SHORTENED", 1.0)
     monkeypatch.setattr(f"{TASKS}.QUALIFIED", 0.0)
     monkeypatch.setattr(World, "name", lambda self, kind: name)
-    shelf = Shelf(World(random.Random(0), library))
+    shelf = Shelf(World(random.Random(0), planted_library))
     shelf.titles = "name"
-    draft = shelf.draft(library.articles[0], shelf.asked_name(), "cause")
+    draft = shelf.draft(planted_library.articles[0], shelf.asked_name(), "cause")
     assert re.fullmatch(name + (rf" \({pattern}\)" if pattern else ""), draft.title, re.IGNORECASE)
     assert re.search(rf"the cause of {pattern or name} ends here\.$", draft.text)
 
 
-def test_one_name_may_hold_the_other(library, monkeypatch):
+def test_one_name_may_hold_the_other(planted_library, monkeypatch):
     monkeypatch.setattr(f"{TASKS}.CLOSE", 1.0)
     monkeypatch.setattr(f"{TASKS}.NESTED", 1.0)
     monkeypatch.setattr(f"{TASKS}.QUALIFIED", 1.0)
     monkeypatch.setattr(World, "name", lambda self, kind: "copper fever")
     for seed in range(50):
-        shelf = Shelf(World(random.Random(seed), library))
+        shelf = Shelf(World(random.Random(seed), planted_library))
         assert re.fullmatch(r"\S+ copper fever", name := shelf.asked_name())
         assert shelf.other_name(name) == "copper fever"
         assert re.fullmatch(r"\S+ copper fever|copper fever with \S+", shelf.other_name("copper fever"))
 
 
 @pytest.mark.parametrize("refuse", [False, True])
-def test_a_page_is_quoted_where_it_is_asked_for_and_nowhere_else(library, monkeypatch, refuse):
+def test_a_page_is_quoted_where_it_is_asked_for_and_nowhere_else(planted_library, monkeypatch, refuse):
     def signs(world, name):
         return [f"Author9 says 00: the symptom of {name} ends here."]
 
@@ -153,7 +154,7 @@ def test_a_page_is_quoted_where_it_is_asked_for_and_nowhere_else(library, monkey
     monkeypatch.setattr(f"{TASKS}.link_list", links)
     pages = quoted = 0
     for seed in range(300):
-        example = encyclopedia_task(World(random.Random(seed), library, PHASES["talk"]), refuse)
+        example = encyclopedia_task(World(random.Random(seed), planted_library, PHASES["talk"]), refuse)
         quotes = expected(example, example.question)
         assert bool(quotes) != refuse
         assert example.answer == (cite(quotes[:8]) if quotes else REFUSAL)
@@ -172,9 +173,9 @@ def test_a_page_is_quoted_where_it_is_asked_for_and_nowhere_else(library, monkey
         (("frequency", "symptom", "treatment"), "treatment", {"symptom": 0.5, "frequency": 0.5}),
     ],
 )
-def test_where_a_frequency_is_asked_signs_are_shown_more_often(library, monkeypatch, aspects, asked, shares):
+def test_where_a_frequency_is_asked_signs_are_shown_more_often(planted_library, monkeypatch, aspects, asked, shares):
     monkeypatch.setattr(f"{TASKS}._distinct", list)
-    other, phase = with_genes(library, "salt", aspects), replace(PHASES["read"], other_entity=0.0)
+    other, phase = with_genes(planted_library, "salt", aspects), replace(PHASES["read"], other_entity=0.0)
     told = Counter()
     for seed in range(3600):
         example = encyclopedia_task(World(random.Random(seed), other, phase), refuse=True)

@@ -13,50 +13,16 @@ from models.recipe.library import Library
 from models.recipe.phases import PHASES
 from models.recipe.world import World
 from rag.prompt import REFUSAL
-from tests.models.test_recipe import library as forms_library  # noqa: F401
+from tests.models.conftest import TASKS, TOLD, expected, planted
 
-TASKS = "models.recipe.article_tasks"
-TOLD = ("cause", "symptom", "treatment", "outlook", "frequency", "history", "research")
-
-
-def planted(register: str, kind: str = "disease") -> Article:
-    """Every sentence says whose aspect it is on; two passages to an aspect."""
-    passages = [
-        (a, tuple(f"{register} says {i}{k}: the {a} of {NAME} ends here." for i in range(3)))
-        for a in TOLD for k in range(2)
-    ]  # fmt: skip
-    return Article(kind, register, tuple(passages))
-
-
-@pytest.fixture(scope="module")
-def library(forms_library):  # noqa: F811
-    kinds = ("disease", "disease", "disease", "drug", "procedure")
-    articles = [planted(f"author{i}", kind) for i, kind in enumerate(kinds)]
-    return Library(forms_library.modules, forms_library.lexicon, forms_library.grammar, articles)
-
-
-@pytest.fixture(autouse=True)
-def plain_questions(monkeypatch):
-    monkeypatch.setattr(World, "question", lambda self, name, aspects: f"{aspects[0]} of {name}")
-    monkeypatch.setattr(f"{TASKS}.DISGUISED", 0.0)
-    monkeypatch.setattr(f"{TASKS}.SHORTENED", 0.0)
-
-
-def expected(example, question):
-    """What must be quoted, read off the sources' own text: neither a question before it nor a mention between."""
-    return [
-        (n, s)
-        for n, source in enumerate(example.sources, start=1)
-        for s in re.findall(r"Author\d says \d\d: .+? ends here\.", source.text)
-        if s.endswith(f"the {question} ends here.")
-    ]
+pytestmark = pytest.mark.usefixtures("plain_questions")
 
 
 @pytest.mark.parametrize("refuse", [False, True])
-def test_an_answer_is_all_that_is_told_on_the_aspect_and_a_refusal_has_nothing_to_tell(library, refuse):
+def test_an_answer_is_all_that_is_told_on_the_aspect_and_a_refusal_has_nothing_to_tell(planted_library, refuse):
     shown, strangers = 0, 0
     for seed in range(300):
-        example = encyclopedia_task(World(random.Random(f"{refuse}/{seed}"), library, PHASES["read"]), refuse)
+        example = encyclopedia_task(World(random.Random(f"{refuse}/{seed}"), planted_library, PHASES["read"]), refuse)
         quotes = expected(example, example.question)
         assert bool(quotes) != refuse
         assert example.answer == (cite(quotes[:8]) if quotes else REFUSAL)
@@ -72,10 +38,10 @@ def test_an_answer_is_all_that_is_told_on_the_aspect_and_a_refusal_has_nothing_t
     assert low < strangers / shown < high
 
 
-def test_an_interview_asks_what_is_told_and_what_is_not(library):
+def test_an_interview_asks_what_is_told_and_what_is_not(planted_library):
     answered = refused = 0
     for seed in range(150):
-        example = encyclopedia_interview(World(random.Random(seed), library, PHASES["read"]), 0.5)
+        example = encyclopedia_interview(World(random.Random(seed), planted_library, PHASES["read"]), 0.5)
         turns = [m["content"].rsplit("Question: ", 1)[1] for m in example.messages if m["role"] == "user"]
         said = [m["content"] for m in example.messages if m["role"] == "assistant"] + [example.answer]
         assert len(turns) == len(said) >= 3
@@ -89,11 +55,11 @@ def test_an_interview_asks_what_is_told_and_what_is_not(library):
     assert 0.4 < refused / (answered + refused) < 0.65
 
 
-def test_sentences_may_be_borrowed_from_another_article_on_the_same_aspect(library, monkeypatch):
+def test_sentences_may_be_borrowed_from_another_article_on_the_same_aspect(planted_library, monkeypatch):
     monkeypatch.setattr(f"{TASKS}.ASKS_FIRST", 0.0)
     mixed = 0
     lenders = [planted("shared"), planted("shared")]
-    other = Library(library.modules, library.lexicon, library.grammar, lenders)
+    other = Library(planted_library.modules, planted_library.lexicon, planted_library.grammar, lenders)
     lent = {a: tuple(f"lent {i}: the {a} of {NAME} ends here." for i in range(18)) for a in TOLD}
     lenders[1] = Article("disease", "shared", tuple(lent.items()))
     for seed in range(200):
@@ -104,10 +70,10 @@ def test_sentences_may_be_borrowed_from_another_article_on_the_same_aspect(libra
     assert 0.05 < mixed / 200 < 0.3
 
 
-def test_other_names_are_other_and_some_of_them_near(library):
+def test_other_names_are_other_and_some_of_them_near(planted_library):
     near_ones = 0
     for seed in range(500):
-        shelf = Shelf(World(random.Random(seed), library, PHASES["read"]))
+        shelf = Shelf(World(random.Random(seed), planted_library, PHASES["read"]))
         name = shelf.world.name("disease")
         other = shelf.other_name(name)
         assert other.lower() != name.lower()
@@ -116,11 +82,11 @@ def test_other_names_are_other_and_some_of_them_near(library):
     assert 100 < near_ones < 400
 
 
-def test_rare_words_are_disguised_alike_in_sources_and_answer(library, monkeypatch):
+def test_rare_words_are_disguised_alike_in_sources_and_answer(planted_library, monkeypatch):
     monkeypatch.setattr(f"{TASKS}.DISGUISED", 1.0)
     changed = 0
     for seed in range(60):
-        example = encyclopedia_task(World(random.Random(seed), library, PHASES["read"]), refuse=False)
+        example = encyclopedia_task(World(random.Random(seed), planted_library, PHASES["read"]), refuse=False)
         for number, text in example.quotes:
             assert text in example.sources[number - 1].text
         changed += not any("says" in s.text for s in example.sources)

@@ -1,6 +1,5 @@
 """Questions as people write them: the condition is always named, before the question points to it."""
 
-# ruff: noqa: F811 (fixtures)
 import itertools
 import random
 import re
@@ -14,7 +13,6 @@ from models.recipe.messages import message
 from models.recipe.phases import PHASES
 from models.recipe.pseudo import Words
 from models.recipe.world import KINDS, World
-from tests.models.test_recipe import library  # noqa: F401
 
 GRAMMAR = training_grammar()
 NAME = "Voss-Tellick fever"

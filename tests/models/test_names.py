@@ -1,6 +1,5 @@
 """Names that codes tell apart: how often they are made, and that a near name differs in one word."""
 
-# ruff: noqa: F811 (fixtures)
 import random
 import re
 
@@ -10,7 +9,6 @@ from models.recipe.article_tasks import CODES, nearly
 from models.recipe.grammar import Grammar, training_grammar
 from models.recipe.pseudo import Words
 from models.recipe.world import World, spaced
-from tests.models.test_recipe import library  # noqa: F401
 
 CODE = re.compile(r"\d{1,2}|\d[ABCab]|[IVX]+[ab]?|[ABC]|(?:\d{1,2}|X)[pq](?:\d+(?:\.\d+)?)?")
 GRAMMAR = training_grammar()

@@ -1,6 +1,5 @@
 """Tables of signs and lists of links: how many rows, in which order, nothing twice, and where they stand."""
 
-# ruff: noqa: F811 (fixtures)
 import random
 import re
 
@@ -10,8 +9,7 @@ from models.recipe.article_tasks import Shelf
 from models.recipe.examples import Tag
 from models.recipe.pages import LINKED, link_list, sign_table
 from models.recipe.world import World
-from tests.models.test_articles import planted
-from tests.models.test_recipe import library  # noqa: F401
+from tests.models.conftest import planted
 
 ROW = re.compile(r"Planted twitch (-|[\d.]+%|\d+/\d+|\((?:very often|often|now and then|rare)\))(?=$|[ ,;])")
 LINKS = re.compile(

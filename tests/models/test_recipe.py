@@ -6,7 +6,6 @@ from dataclasses import replace
 
 import pytest
 
-from models.recipe.articles import read_articles
 from models.recipe.evaluate import Asked, cited_sentences, is_right, made_up_questions, refused, wilson
 from models.recipe.examples import Draft, Sentence, Tag, cite, grounded
 from models.recipe.grammar import HELD_OUT_FILES, Grammar, held_out_grammar, parse, training_grammar
@@ -14,35 +13,13 @@ from models.recipe.library import Library
 from models.recipe.mix import ANSWER, OPENING, encode, make_example
 from models.recipe.patterns import match_aspect, span_questions
 from models.recipe.phases import PHASES
-from models.recipe.prose import Module, build_lexicon, chunks, sentences
+from models.recipe.prose import chunks, sentences
 from models.recipe.pseudo import Disguise, Words
 from models.recipe.tokenizer import train_tokenizer
 from models.recipe.world import KINDS, NEAR, World
 from models.recipe.world_tasks import article_task, interview_task, reading_task, relation_task
 from rag.prompt import REFUSAL, end_token_id, render, source_line
-
-THEMES = ("harbour", "garden", "kitchen", "library", "mountain", "workshop")
-
-
-def _module(i: int) -> Module:
-    """A page of invented prose, with names, numbers and a glossary."""
-
-    def paragraph(theme: str, k: int) -> str:
-        return (
-            f"The {theme} council of Averly is a group of {k + 3} elected people who look after the {theme}. "
-            f"In {1820 + k + i}, Marten Holloway can be seen drawing the first {theme} plan on brown paper. "
-            f"Visitors praised the {theme} because it was open to everyone and cost nothing at all. "
-            f"Its keeper measures the {theme} walls every spring and records the result in a ledger."
-        )
-
-    sections = tuple((f"The {theme.title()} Years", (paragraph(theme, k),)) for k, theme in enumerate(THEMES))
-    return Module(f"book {i}", f"Town History {i}", sections, (("ledger", "a book in which figures are kept"),))
-
-
-@pytest.fixture(scope="module")
-def library() -> Library:
-    modules = [_module(i) for i in range(20)]
-    return Library(modules, build_lexicon(modules), training_grammar(), read_articles())
+from tests.models.conftest import make_module
 
 
 def _examples(library: Library, n: int):
@@ -269,7 +246,7 @@ def test_sentences_are_not_split_at_abbreviations():
 
 def test_passages_keep_their_length_and_their_section():
     for target in (40, 90):
-        for chunk in chunks(_module(0), target):
+        for chunk in chunks(make_module(0), target):
             assert 20 <= len(chunk.text.split()) <= 130
             assert chunk.section.split()[1].lower() in chunk.text
 
@@ -282,5 +259,5 @@ def test_aspects_and_questions_are_read_off_sentences():
 
 
 def test_held_out_modules_are_few_and_fixed():
-    held = [m for m in (_module(i) for i in range(2000)) if m.held_out]
+    held = [m for m in (make_module(i) for i in range(2000)) if m.held_out]
     assert 0.03 < len(held) / 2000 < 0.07

@@ -13,7 +13,6 @@ from models.recipe.phases import PHASES
 from models.recipe.shapes import SHAPES
 from models.recipe.tokenizer import CHAT_TEMPLATE, CONTROL_TOKENS
 from rag.prompt import Source, end_token_id, grounded_messages, plain_messages, render
-from tests.models.test_recipe import library  # noqa: F401
 
 FOLDER = Path(__file__).parents[2] / "models" / "phi3-nano"
 
@@ -99,7 +98,7 @@ def test_the_prompt_ends_where_the_model_goes_on(tokenizer):
     assert text == "<|user|>\nWhat is gout?<|end|>\n<|assistant|>\n"
 
 
-def test_packed_rows_are_full_and_hold_whole_examples(tokenizer, library):  # noqa: F811
+def test_packed_rows_are_full_and_hold_whole_examples(tokenizer, library):
     import random
 
     ids, kinds = Packer(random.Random(0), library, tokenizer, PHASES["sharp"], 2048).rows(6)
