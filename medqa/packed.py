@@ -24,7 +24,8 @@ class PackedLinear(torch.nn.Module):
     def __init__(self, linear: Any) -> None:
         super().__init__()
         self.linear = linear
-        self._packed: dict[tuple[str, ...], Any] = {}
+        self._has_lora = type(linear) is not torch.nn.Linear
+        self._packed: dict[tuple[torch.dtype, tuple[str, ...]], tuple[Any, Any]] = {}
 
     @property
     def weight(self) -> torch.Tensor:
@@ -33,16 +34,23 @@ class PackedLinear(torch.nn.Module):
 
     def forward(self, x: torch.Tensor) -> torch.Tensor:
         """(..., in features) -> (..., out features)."""
-        same = x.device.type == "cpu" and x.dtype == self.weight.dtype and x.dtype in (torch.float32, torch.bfloat16)
-        if not same or not torch.is_inference_mode_enabled() or torch.is_autocast_enabled("cpu"):
+        if x.device.type != "cpu" or not torch.is_inference_mode_enabled() or torch.is_autocast_enabled("cpu"):
             return self.linear(x)
-        adapters = _switched_on(self.linear)
-        if adapters not in self._packed:
-            weight = self.weight.detach()
-            for name in adapters:
+        key = (x.dtype, _switched_on(self.linear) if self._has_lora else ())  # little else: this runs at every token
+        laid_out = self._packed.get(key)
+        if laid_out is None:
+            if x.dtype != self.weight.dtype or x.dtype not in (torch.float32, torch.bfloat16):
+                return self.linear(x)
+            laid_out = self._packed[key] = self._lay_out(key[1])
+        return torch.ops.mkldnn._linear_pointwise(x, *laid_out, "none", [], "")
+
+    def _lay_out(self, adapters: tuple[str, ...]) -> tuple[Any, Any]:
+        """Weights in oneDNN's layout, and the bias."""
+        weight = self.weight.detach()
+        for name in adapters:
+            if name in self.linear.lora_A:
                 weight = weight + self.linear.get_delta_weight(name).to(weight.dtype)
-            self._packed[adapters] = torch.ops.mkldnn._reorder_linear_weight(weight, ROWS)
-        return torch.ops.mkldnn._linear_pointwise(x, self._packed[adapters], self.linear.bias, "none", [], "")
+        return torch.ops.mkldnn._reorder_linear_weight(weight, ROWS), self.linear.bias
 
     def __getstate__(self) -> dict[str, Any]:
         """Without the layout, which cannot be copied or sent to another process: it is made anew."""
@@ -73,7 +81,5 @@ def _has_plain_lora(module: Any) -> bool:
 
 
 def _switched_on(linear: Any) -> tuple[str, ...]:
-    """Names of the adapters whose matrices count in ``linear`` now and are not in its weights already."""
-    if getattr(linear, "disable_adapters", True) or linear.merged:
-        return ()
-    return tuple(name for name in linear.active_adapters if name in linear.lora_A)
+    """Names of the adapters that count in ``linear`` now and are not in its weights already."""
+    return () if linear.disable_adapters or linear.merged_adapters else tuple(linear.active_adapters)
