@@ -266,6 +266,8 @@ def main() -> None:
 
     if "speed" in args.parts:
         product_speed(args.model, args.adapter, device, dtype)
+    if args.parts == ["speed"]:
+        return
     model, tokenizer = load(args.model, args.adapter, device, dtype)
     if "medquad" in args.parts:
         made = (

@@ -58,13 +58,15 @@ class PackedLinear(torch.nn.Module):
 
 
 def pack_linear_layers(model: Any) -> None:
-    """Wrap the linear layers of ``model``, those with LoRA matrices as a whole. Nothing is done without oneDNN."""
+    """Wrap the linear layers of ``model``, those with LoRA matrices as a whole, once. Nothing is done without oneDNN."""
     if not torch.backends.mkldnn.is_available():
         return
     for name, child in model.named_children():
         if type(child) is torch.nn.Linear or _has_plain_lora(child):
             setattr(model, name, PackedLinear(child))
-        elif not hasattr(child, "base_layer"):  # what else peft made of a layer is left alone
+        elif not isinstance(child, PackedLinear) and not hasattr(
+            child, "base_layer"
+        ):  # what else peft made of a layer is left alone
             pack_linear_layers(child)
 
 

@@ -107,6 +107,12 @@ def test_what_adds_more_than_a_product_is_left_alone():
             torch.testing.assert_close(model(x), before(x), rtol=0, atol=1e-5)
 
 
+def test_packing_twice_wraps_once():
+    model = packed()
+    pack_linear_layers(model)
+    assert sum(isinstance(m, PackedLinear) for m in model.modules()) == 2
+
+
 def test_without_onednn_nothing_is_replaced(monkeypatch):
     monkeypatch.setattr(torch.backends.mkldnn, "is_available", lambda: False)
     assert not any(isinstance(m, PackedLinear) for m in packed().modules())
