@@ -91,21 +91,26 @@ def in_own_words(question_type: str, name: str, rng: random.Random, frames: Fram
     name = _spoken(name, rng)
     style = rng.random()
     if style < 0.2:  # what is typed into a search box
-        return rng.choice(_usable(KEYWORDS[question_type], frames)).format(t=name).lower()
-    question = rng.choice(_usable(ASPECT_FRAMES[question_type], frames))
+        return rng.choice(usable(KEYWORDS[question_type], frames)).format(t=name).lower()
+    question = rng.choice(usable(ASPECT_FRAMES[question_type], frames))
     if style < 0.6:
         return _casual(question.format(t=name), rng)
-    story = rng.choice(_usable(STORIES, frames)).format(t=name)
+    story = rng.choice(usable(STORIES, frames)).format(t=name)
     # The name was said already: half of the time the question itself only points to it.
     asked = question.format(t="it" if rng.random() < 0.5 else name)
     return _letter(f"{story} {asked}", rng, frames)
+
+
+def ask_in(frame: str, name: str, rng: random.Random) -> str:
+    """``frame`` with ``{t}`` replaced by ``name`` as somebody would write it."""
+    return frame.replace("{t}", _spoken(name, rng))
 
 
 def describe(symptoms: Sequence[str], rng: random.Random, frames: Frames = "train") -> str:
     """A message that names two to five of ``symptoms`` and no disease."""
     chosen = rng.sample(list(symptoms), min(len(symptoms), rng.randint(2, 5)))
     listed = ", ".join(chosen[:-1]) + " and " + chosen[-1]
-    text = rng.choice(_usable(SYMPTOM_FRAMES, frames)).format(s=listed)
+    text = rng.choice(usable(SYMPTOM_FRAMES, frames)).format(s=listed)
     return _letter(text, rng, frames) if rng.random() < 0.4 else text
 
 
@@ -157,7 +162,8 @@ _NOT_FELT = re.compile(r"inheritance|onset|heterogene|sporadic|^(?:and|or|other|
 """Rows of the frequency tables that nobody would report, and pieces of sentences."""
 
 
-def _usable(frames: Sequence[str], which: Frames) -> list[str]:
+def usable(frames: Sequence[str], which: Frames) -> list[str]:
+    """Those of a list's ``frames`` that training sees, or those that it does not."""
     held_out = [f for i, f in enumerate(frames) if i % HELD_OUT_EVERY == HELD_OUT_EVERY - 1]
     return held_out if which == "held-out" else [f for f in frames if f not in held_out]
 
@@ -173,8 +179,8 @@ def _casual(text: str, rng: random.Random) -> str:
 
 def _letter(text: str, rng: random.Random, frames: Frames) -> str:
     """``text`` with a greeting before it and thanks behind it, each half of the time."""
-    before = rng.choice(_usable(GREETINGS, frames)) + " " if rng.random() < 0.5 else ""
-    after = " " + rng.choice(_usable(THANKS, frames)) if rng.random() < 0.5 else ""
+    before = rng.choice(usable(GREETINGS, frames)) + " " if rng.random() < 0.5 else ""
+    after = " " + rng.choice(usable(THANKS, frames)) if rng.random() < 0.5 else ""
     return before + text + after
 
 

@@ -3,14 +3,14 @@
 from collections import Counter
 from collections.abc import Callable, Sequence
 from pathlib import Path
-from typing import TYPE_CHECKING, Any
+from typing import Any
 
 from finetune.answers import mean_rouge_l
 from finetune.arguments import TrainPlan
 from finetune.checkpoints import checkpoint_folder, remove_checkpoints
 from finetune.checks import fitting_plan, memory_load, refuse_contradictions
-from finetune.examples import Example, Shares
-from finetune.jsonl import read_examples, refuse_held_out, write_examples
+from finetune.examples import Example
+from finetune.inputs import export_examples, load_corpus, load_examples, recipe_inputs
 from finetune.lora import add_lora, go_on_lora, trainable_parameters
 from finetune.masking import EncodedSet, describe_example, encode_all
 from finetune.memory import read_shape
@@ -23,7 +23,6 @@ from finetune.model import (
 from finetune.result import save_result
 from finetune.tracking import check_tracker, tracking
 from finetune.train import TrainOutcome, train
-from ingest.corpus import Corpus, read_corpus
 from medqa.adapter import KIND, MAKE, WEIGHTS, check_adapter
 from medqa.base_model import base_fingerprint, load_tokenizer, portable_name, resolve_model
 from medqa.errors import MedqaError
@@ -32,9 +31,6 @@ from medqa.manifest import is_current, read_manifest, recipe_key
 from medqa.paths import locate
 from medqa.processes import from_main, join, say, world_size
 from medqa.settings import FinetuneSettings, Settings
-
-if TYPE_CHECKING:
-    from retrieval.encoder import Encoder
 
 
 def train_generator(
@@ -57,7 +53,7 @@ def train_generator(
         MedqaError: nothing to train on, no base model, or a recipe this machine cannot run.
     """
     if export is not None:
-        return _export(settings, limit, export)
+        return export_examples(settings, limit, export)
     fs, gs = settings.finetune, settings.generator
     out = Path(fs.out)
     refuse_contradictions(fs)
@@ -139,37 +135,11 @@ def train_generator(
     return {"adapter": str(out), "reused": False, **_summary(from_main(finish))}
 
 
-def _export(settings: Settings, limit: int | None, export: Path) -> dict[str, Any]:
-    train_examples, eval_examples = load_examples(settings, load_corpus(settings), limit)
-    write_examples(export, [*train_examples, *eval_examples])
-    return {"examples": str(export), "train": len(train_examples), "validation": len(eval_examples)}
-
-
-def load_corpus(settings: Settings) -> Corpus | None:
-    """The corpus; None where ready-made examples travelled without it."""
-    path = locate(settings.corpus)
-    if settings.finetune.examples is not None and not path.exists():
-        say(f"no corpus at {path}: the examples cannot be checked for held-out pairs here")
-        return None
-    return read_corpus(path)
-
-
-def recipe_inputs(settings: Settings, corpus: Corpus | None, base: str) -> dict[str, str]:
-    """Name -> hash of what a run reads: base model, and the corpus or ready-made examples."""
-    inputs = {"base": base}
-    if settings.finetune.examples is not None:
-        path = locate(settings.finetune.examples)
-        if not path.is_file():
-            raise MedqaError(f"wanted examples at {path}, found none; write them with: {MAKE} --export {path}")
-        return {**inputs, "examples": sha256_file(path)}
-    assert corpus is not None  # only ready-made examples do without
-    return {**inputs, "corpus": corpus.fingerprint}
-
-
 def train_recipe(settings: Settings, limit: int | None) -> dict[str, Any]:
     """The settings that decide the adapter's content; where it goes and what it is tracked with do not."""
     recipe: dict[str, Any] = settings.finetune.model_dump(
-        mode="json", exclude={"out", "examples", "start", "report_to", "kept_checkpoints", "check_memory"}
+        mode="json",
+        exclude={"out", "examples", "frames", "rehearsal", "start", "report_to", "kept_checkpoints", "check_memory"},
     )
     recipe |= {"seed": settings.seed, "limit": limit, "quantize": settings.generator.quantize}
     if world_size() > 1:  # each reads a batch of its own: together they make larger steps
@@ -178,53 +148,6 @@ def train_recipe(settings: Settings, limit: int | None) -> dict[str, Any]:
         recipe |= {f"passages.{k}": v for k, v in settings.passages.model_dump(mode="json").items()}
         recipe["retrieval.encoder"] = settings.retrieval.encoder
     return recipe
-
-
-def load_examples(settings: Settings, corpus: Corpus | None, limit: int | None) -> tuple[list[Example], list[Example]]:
-    """(training, validation) examples of the recipe: the ready-made ones, or built from ``corpus``; ``limit`` train pairs."""
-    fs = settings.finetune
-    if fs.examples is not None:
-        return _ready_made(locate(fs.examples), corpus, limit, fs.eval_examples)
-    from finetune.sets import build_sets
-    from retrieval.encoder import load_encoder
-    from retrieval.passages import header_parts, make_passages
-    from retrieval.reuse import ReusingEncoder
-
-    assert corpus is not None  # only ready-made examples do without
-    parts = header_parts(settings.passages.header)
-    plain: Encoder = load_encoder(settings.retrieval.encoder, settings.retrieval.batch_size)
-    encoder = ReusingEncoder(plain, [locate(settings.index)])
-    return build_sets(
-        corpus.pairs,
-        lambda pairs: make_passages(
-            pairs, parts, encoder.count_tokens, settings.passages.max_tokens, encoder.max_tokens
-        ),
-        encoder,
-        Shares(fs.closed_book, fs.grounded, fs.refusal),
-        settings.seed,
-        fs.max_answer_sentences,
-        limit,
-        fs.eval_examples,
-        fs.draws,
-        fs.people,
-    )
-
-
-def _ready_made(
-    path: Path, corpus: Corpus | None, limit: int | None, eval_limit: int
-) -> tuple[list[Example], list[Example]]:
-    examples = read_examples(path)
-    train_examples = [e for e in examples if e.split == "train"][:limit]
-    eval_examples = [e for e in examples if e.split == "validation"][:eval_limit]
-    if not train_examples or not eval_examples:
-        raise MedqaError(
-            f"wanted examples of train and of validation in {path}, found {len(train_examples)} and {len(eval_examples)}; "
-            f"write both with: {MAKE} --export {path}"
-        )
-    if corpus is not None:
-        refuse_held_out(train_examples, corpus.of(("validation", "test")))
-        refuse_held_out(eval_examples, corpus.of(("test",)))
-    return train_examples, eval_examples
 
 
 def train_plan(fs: FinetuneSettings, seed: int) -> TrainPlan:

@@ -17,7 +17,8 @@ from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, replace
 from typing import Literal, get_args
 
-from finetune.augment import Frames, Mix, surface_form
+from finetune.augment import Frames, Mix, ask_in, mistype, surface_form
+from finetune.frames import ASPECT_FRAMES
 from medqa.errors import MedqaError
 from medqa.records import Passage, QAPair, Split
 from rag.prompt import REFUSAL, Source
@@ -30,6 +31,9 @@ MAX_SOURCES = 5
 
 TYPOS = 0.1
 """Share of the questions with a typing error or abbreviations, where some are asked in people's words."""
+
+FURTHER = 0.75
+"""Share of people's questions in frames of the caller's, where there are some of their type: he has hundreds, we a dozen."""
 
 # A source's own "[12]" (a literature reference) would be learned as one of our markers.
 _FOREIGN_MARKER = re.compile(r"\s*\[\d+\]")
@@ -80,6 +84,7 @@ def build_examples(
     draws: int = 1,
     people: float = 0.0,
     frames: Frames = "train",
+    more_frames: Mapping[str, Sequence[str]] | None = None,
 ) -> list[Example]:
     """``draws`` examples per pair, each draw sorted by id.
 
@@ -94,6 +99,7 @@ def build_examples(
             answered from its passage in one draw and refused without it in another.
         people: share of the questions that are asked in someone's own words; nothing else of an example changes with it.
         frames: the sentence frames of these.
+        more_frames: question type -> further frames (``finetune.more_frames``).
 
     Raises:
         MedqaError: pairs of test, a pair without passages, or refusals wanted where no pair has a distractor.
@@ -109,15 +115,23 @@ def build_examples(
     examples = []
     for draw in range(draws):
         key = f"{seed}:{draw}" if draw else f"{seed}"
-        asked = [replace(p, question=_in_words(p, people, key, frames)) for p in pairs] if people else pairs
+        asked = [replace(p, question=_in_words(p, people, key, frames, more_frames or {})) for p in pairs]
         examples += _one_draw(asked, own, neighbours, shares, key, max_answer_sentences)
     return examples
 
 
-def _in_words(pair: QAPair, people: float, key: str, frames: Frames) -> str:
+def _in_words(pair: QAPair, people: float, key: str, frames: Frames, more_frames: Mapping[str, Sequence[str]]) -> str:
     """The pair's question, by ``people`` in someone's words; under its own name, which is what its passages call it."""
-    mix = Mix(synonym=0.0, people=people, symptoms=0.0, typos=TYPOS)
-    return surface_form(replace(pair, synonyms=()), (), random.Random(f"{key}:question:{pair.id}"), mix, frames)
+    if not people:
+        return pair.question
+    rng = random.Random(f"{key}:question:{pair.id}")
+    further = more_frames.get(pair.question_type, ()) if pair.topic else ()
+    share = people * (FURTHER if pair.question_type in ASPECT_FRAMES else 1.0) if further else 0.0
+    if further and rng.random() < share:
+        text = ask_in(rng.choice(further), pair.topic, rng)
+        return mistype(text, rng) if rng.random() < TYPOS else text
+    mix = Mix(synonym=0.0, people=(people - share) / (1 - share) if share < 1 else 0.0, symptoms=0.0, typos=TYPOS)
+    return surface_form(replace(pair, synonyms=()), (), rng, mix, frames)
 
 
 def _one_draw(

@@ -1,20 +1,24 @@
 """Examples as token ids and labels: the loss sees the answer and the ``<|end|>`` that closes it, nothing else.
 
-The prompt's ids come from ``rag.prompt.render``, the same call that serves; the answer's ids are appended, so that no text
-search for where the answer begins can go wrong.
+The prompt's ids come from ``rag.prompt``, the renderer that serves; the answer's ids are appended, so that no text search for
+where the answer begins can go wrong.
 """
 
 import re
-from collections.abc import Iterable, Sequence
+from collections.abc import Iterable, Iterator, Sequence
 from dataclasses import dataclass, replace
+from itertools import islice
 from typing import Any
 
 from finetune.examples import Example
 from medqa.errors import MedqaError
-from rag.prompt import end_token_id, messages_for, neutralise, render
+from rag.prompt import end_token_id, messages_for, neutralise, render, render_text
 
 IGNORE = -100
 """Label of tokens without loss: torch's ``cross_entropy`` leaves it out by default."""
+
+BATCH = 1024
+"""Texts tokenised in one call: enough for every core, and their ids take some megabytes."""
 
 _MARKED = re.compile(r"(.+?)((?:\s*\[\d+\])+)(?:\s+|$)", re.S)
 _NUMBER = re.compile(r"\[(\d+)\]")
@@ -62,12 +66,12 @@ class EncodedSet:
 
 
 def encode_all(tokenizer: Any, examples: Iterable[Example], max_length: int) -> EncodedSet:
-    """All ``examples`` encoded.
+    """All ``examples``, each as ``encode_example`` encodes it, tokenised on all cores.
 
     Raises:
         MedqaError: not one of them fits ``max_length``.
     """
-    encoded = [encode_example(tokenizer, e, max_length) for e in examples]
+    encoded = list(_encoded(tokenizer, examples, max_length))
     rows = tuple(row for row in encoded if row is not None)
     if not rows:
         raise MedqaError(
@@ -75,6 +79,20 @@ def encode_all(tokenizer: Any, examples: Iterable[Example], max_length: int) -> 
             "an answer; raise finetune.max_length"
         )
     return EncodedSet(rows, left_out=len(encoded) - len(rows))
+
+
+def _encoded(tokenizer: Any, examples: Iterable[Example], max_length: int) -> Iterator[Encoded | None]:
+    end = end_token_id(tokenizer)
+    waiting = iter(examples)
+    while batch := list(islice(waiting, BATCH)):
+        prompts = [render_text(tokenizer, messages_for(e.question, e.sources)) for e in batch]
+        asked = tokenizer(prompts, add_special_tokens=False)["input_ids"]
+        answered = tokenizer([neutralise(e.answer) for e in batch], add_special_tokens=False)["input_ids"]
+        for example, prompt, answer in zip(batch, asked, answered, strict=True):
+            if len(prompt) + len(answer) + 1 <= max_length:
+                yield _row(prompt, [*answer, end], 0, cut=False)
+            else:  # one by one: few are too long
+                yield encode_example(tokenizer, example, max_length)
 
 
 def encode_example(tokenizer: Any, example: Example, max_length: int) -> Encoded | None:

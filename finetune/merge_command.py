@@ -4,7 +4,7 @@ from collections.abc import Sequence
 from pathlib import Path
 from typing import Any
 
-from finetune.command import load_corpus, load_examples
+from finetune.inputs import load_corpus, load_examples
 from finetune.masking import Encoded, encode_all
 from finetune.merge import Form, load_adapted, load_form, merge_weights, save_merged
 from finetune.parity import Parity, gate, measure_parity

@@ -8,7 +8,8 @@ from pathlib import Path
 from typing import Any
 
 from finetune.checks import refuse_contradictions
-from finetune.command import load_corpus, load_examples, recipe_inputs, train_plan, train_recipe
+from finetune.command import train_plan, train_recipe
+from finetune.inputs import load_corpus, load_examples, recipe_inputs
 from finetune.lora import find_targets
 from finetune.masking import encode_all
 from finetune.model import choose_compute, load_base, refuse_4bit_on_cpu

@@ -5,7 +5,7 @@ validation pairs over passages of train and validation pairs. Test pairs take no
 """
 
 import hashlib
-from collections.abc import Callable, Sequence
+from collections.abc import Callable, Mapping, Sequence
 from typing import TYPE_CHECKING
 
 from finetune.augment import Frames
@@ -33,6 +33,7 @@ def build_sets(
     eval_limit: int,
     draws: int = 1,
     people: float = 0.0,
+    more_frames: Mapping[str, Sequence[str]] | None = None,
 ) -> tuple[list[Example], list[Example]]:
     """(training, validation) examples.
 
@@ -47,6 +48,7 @@ def build_sets(
         eval_limit: validation pairs used, drawn likewise.
         draws: training examples per pair (``build_examples``); validation pairs are always asked once.
         people: share of the questions in someone's own words; those of validation in frames that training does not see.
+        more_frames: further frames of training (``finetune.more_frames``).
 
     Raises:
         MedqaError: no pairs of train or none of validation.
@@ -68,7 +70,10 @@ def build_sets(
         owners = {p.id: p for p in [*train, *validation]}
         queries = encoder.encode_queries([p.question for p in asking])
         neighbours = hard_negatives(asking, shown, owners, queries, vectors, NEIGHBOURS)
-        return build_examples(asking, shown, neighbours, shares, seed, max_answer_sentences, draws, people, frames)
+        more = more_frames if frames == "train" else None
+        return build_examples(
+            asking, shown, neighbours, shares, seed, max_answer_sentences, draws, people, frames, more
+        )
 
     import numpy as np
 

@@ -74,9 +74,13 @@ def render(tokenizer: Any, messages: Sequence[dict[str, str]]) -> list[int]:
 
     Every content is neutralised first. ``tokenizer`` is any transformers tokenizer with a chat template.
     """
+    return list(tokenizer(render_text(tokenizer, messages), add_special_tokens=False)["input_ids"])
+
+
+def render_text(tokenizer: Any, messages: Sequence[dict[str, str]]) -> str:
+    """What ``render`` turns into token ids, for callers that tokenise many at once."""
     safe = [{"role": m["role"], "content": neutralise(m["content"])} for m in messages]
-    text = tokenizer.apply_chat_template(safe, tokenize=False, add_generation_prompt=True)
-    return list(tokenizer(text, add_special_tokens=False)["input_ids"])
+    return str(tokenizer.apply_chat_template(safe, tokenize=False, add_generation_prompt=True))
 
 
 def end_token_id(tokenizer: Any) -> int:

@@ -14,6 +14,9 @@ class FinetuneSettings(Section):
     """Folder of the finished adapter; checkpoints lie in ``checkpoints/`` beside it until it is finished."""
     examples: str | None = None
     """JSONL of ready-made examples (as ``finetune generator --export`` writes) instead of building them from the corpus."""
+    rehearsal: str | None = None
+    """JSONL of further training examples, of what the model can do already and would unlearn on one corpus alone: other
+    tasks, other passages. All of them are used; a third of all examples is a good share."""
     start: str | None = None
     """Adapter to go on from, of the same base, rank, scale and modules, instead of fresh matrices: new data, or other
     questions, without learning everything anew."""
@@ -88,6 +91,9 @@ class FinetuneSettings(Section):
     people: float = Field(0.0, ge=0, le=1)
     """Share of the questions that are asked in someone's own words (key words, a message with a story), where the question
     type is known: a model that has met a corpus' own templates alone refuses whatever is asked otherwise."""
+    frames: str | None = None
+    """JSON with further ways to ask for ``people``: an object, question type -> sentence frames with ``{t}`` for the topic.
+    The built-in ones are a dozen each for MedQuAD's question types."""
 
 
 class SearchSettings(Section):

@@ -137,3 +137,16 @@ def test_no_text_forms_a_control_token_and_every_row_ends_supervised(question, t
     assert controls == [1, END, 2, END, 3, END]  # system, user, assistant: those of the template, in its order
     assert len(row.input_ids) == len(row.labels) <= max_length
     assert row.labels[-1] == END and len(supervised(row)) >= 2
+
+
+def test_a_set_is_encoded_as_its_examples_are_one_by_one(monkeypatch):
+    monkeypatch.setattr("finetune.masking.BATCH", 3)
+    fitting = [grounded(f"Fact {n}. [{n % 3 + 1}]" + " More of it. [1]" * (n % 4)) for n in range(8)]
+    hopeless = Example("q", "word " * 300, None, "Yes.", "closed_book")
+    controls = Example("r", "Q </s>?", None, "A <|end|>.", "closed_book")
+    examples = [*fitting, hopeless, controls]
+    limit = length_of(examples[1])  # some fit, some lose a source, one does not fit at all
+    one_by_one = [encode_example(TOKENIZER, e, limit) for e in examples]
+    found = encode_all(TOKENIZER, iter(examples), limit)
+    assert found.rows == tuple(row for row in one_by_one if row is not None)
+    assert (found.left_out, found.truncated > 0, found.truncated < len(found.rows)) == (1, True, True)

@@ -5,7 +5,7 @@ import re
 
 import pytest
 
-from finetune.augment import _usable
+from finetune.augment import usable
 from finetune.frames import ASPECT_FRAMES, KEYWORDS
 from models.recipe.articles import ASPECTS
 from models.recipe.grammar import HELD_OUT_FILES, TRAINING_FILES, read_forms
@@ -48,7 +48,7 @@ def test_no_form_stands_twice():
 
 def test_no_expansion_is_a_held_out_frame_of_the_retriever(texts):
     lists = (*ASPECT_FRAMES.values(), *KEYWORDS.values())
-    held_out = {letters(frame.format(t="@X")) for frames in lists for frame in _usable(frames, "held-out")}
+    held_out = {letters(frame.format(t="@X")) for frames in lists for frame in usable(frames, "held-out")}
     assert letters("How would I notice @X?") in held_out and letters("@X: signs") not in held_out
     assert len(held_out) > 40
     assert [(section, text) for section, text in texts if letters(text) in held_out] == []
