@@ -64,9 +64,7 @@ def pack_linear_layers(model: Any) -> None:
     for name, child in model.named_children():
         if type(child) is torch.nn.Linear or _has_plain_lora(child):
             setattr(model, name, PackedLinear(child))
-        elif not isinstance(child, PackedLinear) and not hasattr(
-            child, "base_layer"
-        ):  # what else peft made of a layer is left alone
+        elif not (isinstance(child, PackedLinear) or hasattr(child, "base_layer")):  # peft's other layers stay
             pack_linear_layers(child)
 
 

@@ -17,6 +17,7 @@ from medqa.files import write_json
 from models.recipe.corpus import build_library
 from models.recipe.library import Library
 from models.recipe.phases import PHASES
+from models.recipe.rehearsal import PHASE
 from models.recipe.world import World
 
 ASPECTS = {
@@ -36,7 +37,7 @@ def frames(library: Library, question_type: str, n: int, seed: int) -> list[str]
     held_out = _held_out()
     found: dict[str, None] = {}
     for i in range(n):
-        world = World(random.Random(f"frames/{seed}/{question_type}/{i}"), library, PHASES["talk"])
+        world = World(random.Random(f"frames/{seed}/{question_type}/{i}"), library, PHASES[PHASE])
         text = world.question(NAME, [ASPECTS[question_type]])
         if re.search(NAME, text, re.I) and not any(form.search(text) for form in held_out):
             found[re.sub(NAME, "{t}", text.replace("{", "(").replace("}", ")"), flags=re.I)] = None

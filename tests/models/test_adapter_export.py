@@ -50,6 +50,16 @@ def test_a_card_written_by_hand_stays(trained, tmp_path):
     assert read_manifest(target, "adapter", "")["outputs"]["README.md"] == sha256_file(target / "README.md")
 
 
+def test_what_fails_half_way_leaves_the_shipped_one_whole(trained, tmp_path):
+    target = tmp_path / "shipped"
+    ship(trained, target)
+    before = {p.name: p.read_bytes() for p in target.iterdir()}
+    (trained / "tokenizer.json").write_text("{")
+    with pytest.raises(json.JSONDecodeError):
+        ship(trained, target)
+    assert {p.name: p.read_bytes() for p in target.iterdir()} == before
+
+
 def test_what_is_no_adapter_leaves_the_target_as_it_was(trained, tmp_path):
     (trained / "manifest.json").unlink()
     with pytest.raises(MedqaError, match="wanted a complete adapter"):

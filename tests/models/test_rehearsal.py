@@ -11,9 +11,11 @@ from finetune.frames import ASPECT_FRAMES
 from finetune.jsonl import read_examples, write_examples
 from finetune.more_frames import read_frames
 from models.recipe import frames as recipe_frames
+from models.recipe import rehearsal as recipe_rehearsal
+from models.recipe.examples import Example as Task
 from models.recipe.frames import ASPECTS, NAME, frames
 from models.recipe.rehearsal import rehearsal
-from rag.prompt import REFUSAL
+from rag.prompt import REFUSAL, Source
 
 
 def test_tasks_show_sources_and_are_answered_from_them_or_refused(library):
@@ -33,6 +35,27 @@ def test_equal_seeds_give_equal_tasks_and_a_longer_run_begins_with_a_shorter_one
     assert made != list(rehearsal(library, 60, 8))
     write_examples(tmp_path / "rehearsal.jsonl", made)
     assert read_examples(tmp_path / "rehearsal.jsonl") == made
+
+
+def test_a_task_that_quotes_a_bracketed_number_or_shows_no_source_is_passed_over(library, monkeypatch):
+    sources = (Source("In [1980] it rained."), Source("It snowed."))
+    planted = [
+        grounded_task((1, "In [1980] it rained."), sources),
+        grounded_task((2, "It snowed."), sources),
+        Task([], "Without sources.", "plain", "What?"),
+        grounded_task((2, "It snowed."), sources),
+    ]
+    waiting = iter(planted)
+    monkeypatch.setattr(recipe_rehearsal, "make_example", lambda *_: next(waiting))
+    made = list(rehearsal(library, 2, 0))
+    assert [(e.id, e.answer) for e in made] == [
+        ("rehearsal-0-1", "It snowed. [2]"),
+        ("rehearsal-0-3", "It snowed. [2]"),
+    ]
+
+
+def grounded_task(quote, sources):
+    return Task([], f"{quote[1]} [{quote[0]}]", "made-up", "What fell?", sources, (quote,))
 
 
 @pytest.mark.parametrize("kind", ASPECTS)
