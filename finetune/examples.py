@@ -33,7 +33,7 @@ TYPOS = 0.1
 """Share of the questions with a typing error or abbreviations, where some are asked in people's words."""
 
 FURTHER = 0.75
-"""Share of people's questions in the caller's frames, where some are of their type: a file may hold hundreds, we have a dozen."""
+"""Share of people's questions in the caller's frames, where some are of their type: files hold hundreds, we a dozen."""
 
 # A source's own "[12]" (a literature reference) would be learned as one of our markers.
 _FOREIGN_MARKER = re.compile(r"\s*\[\d+\]")
